@@ -1,0 +1,3 @@
+"""amr: an asynchronous MapReduce over Redis Streams."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,67 @@
+"""What travels between the stream and a function: a task, and the outcome of one attempt."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Stage = Literal["map", "reduce"]
+
+
+class Task(NamedTuple):
+    """One stream entry: a map or a reduce task on one of its attempts.
+
+    A NamedTuple and not a frozen dataclass: one is made a task, at some 50,000 a second.
+
+    Attributes:
+        entry_id: id of the stream entry that woke us, such as ``1763676800000-0``.
+        job: job id.
+        stage: ``map`` or ``reduce``.
+        index: position of the input in the job's inputs; 0 for the reduce task.
+        attempt: 1 for the first attempt.
+        body: the input as JSON; empty for the reduce task, whose input the worker collects.
+    """
+
+    entry_id: str
+    job: str
+    stage: Stage
+    index: int
+    attempt: int
+    body: bytes
+
+
+class Failure(NamedTuple):
+    """Why an attempt failed.
+
+    Attributes:
+        type: name of the error's class, such as ``ValueError`` or ``HTTP 404``.
+        message: one line for people; names the function.
+        traceback: the user's part of the traceback, or an empty string.
+        permanent: more attempts are pointless.
+        retry_after_s: seconds the function asked for before the next attempt, or None.
+        timed_out: the attempt ran past its limit.
+    """
+
+    type: str
+    message: str
+    traceback: str = ""
+    permanent: bool = False
+    retry_after_s: float | None = None
+    timed_out: bool = False
+
+
+class Outcome(NamedTuple):
+    """What one attempt came to: exactly one of ``output`` and ``failure`` is set.
+
+    Attributes:
+        task: the task that was attempted.
+        output: the function's output as JSON, or None.
+        failure: why there is no output, or None.
+        counters: what the function counted in this attempt, or None.
+        elapsed_s: seconds the call took.
+    """
+
+    task: Task
+    output: bytes | None
+    failure: Failure | None
+    counters: dict[str, int] | None
+    elapsed_s: float

@@ -1,0 +1,71 @@
+"""JSON on the wire: how inputs, outputs and bodies are written and read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+#: Most bytes of JSON that one input or one output may have.
+MAX_BODY_BYTES = 64 * 1024 * 1024
+
+loads = orjson.loads
+
+
+class NotJsonError(TypeError):
+    """A value that has no JSON form; the message names its type and where it stands."""
+
+
+def dumps(value: Any) -> bytes:
+    """Returns ``value`` as compact JSON.
+
+    Dict keys must be strings, numbers must be finite, integers fit 64 bits. Tuples are written as
+    lists; dataclasses, datetimes, enums and UUIDs, which would come back as something else, are
+    refused like sets and bytes.
+
+    Raises:
+        NotJsonError: naming the type and the place of what cannot be written.
+    """
+    try:
+        data = orjson.dumps(value, option=_STRICT)
+    except TypeError as error:
+        raise NotJsonError(_explain(value) or str(error)) from None
+    # orjson writes NaN and infinities as null: only then is the value walked to find them.
+    if b"null" in data and (reason := _explain(value)):
+        raise NotJsonError(reason)
+    return data
+
+
+_STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+
+_SCALARS = (str, bool, type(None))
+
+
+def _explain(value: Any, path: str = "$") -> str | None:
+    """Returns what in ``value`` cannot be written and where, or None."""
+    if isinstance(value, _SCALARS):
+        return _explain_text(value, path) if isinstance(value, str) else None
+    if isinstance(value, int):
+        return None if -(2**63) <= value < 2**64 else f"{path} is an integer beyond 64 bits"
+    if isinstance(value, float):
+        finite = value - value == 0
+        return None if finite else f"{path} is {value}, which JSON does not have"
+    if isinstance(value, (list, tuple)):
+        found = (_explain(item, f"{path}[{at}]") for at, item in enumerate(value))
+        return next((reason for reason in found if reason), None)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                return f"{path} has a key of type {type(key).__name__}; JSON keys are strings"
+            if reason := _explain(item, f"{path}.{key}"):
+                return reason
+        return None
+    return f"{path} is of type {type(value).__name__}, which JSON does not have"
+
+
+def _explain_text(value: str, path: str) -> str | None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return f"{path} is a string with a lone surrogate, which UTF-8 does not have"
+    return None
