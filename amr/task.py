@@ -13,20 +13,22 @@ class Task(NamedTuple):
     A NamedTuple and not a frozen dataclass: one is made a task, at some 50,000 a second.
 
     Attributes:
-        entry_id: id of the stream entry that woke us, such as ``1763676800000-0``.
+        entry_id: id of the stream entry that woke us, such as ``b"1763676800000-0"``.
         job: job id.
         stage: ``map`` or ``reduce``.
         index: position of the input in the job's inputs; 0 for the reduce task.
         attempt: 1 for the first attempt.
         body: the input as JSON; empty for the reduce task, whose input the worker collects.
+        suspect: a worker died while it held this task, so it is run with nothing else in hand.
     """
 
-    entry_id: str
+    entry_id: bytes
     job: str
     stage: Stage
     index: int
     attempt: int
     body: bytes
+    suspect: bool = False
 
 
 class Failure(NamedTuple):

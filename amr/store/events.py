@@ -1,0 +1,101 @@
+"""A job's events and its functions' lines, in the order in which they came."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import Any
+
+from amr.store.keys import Keys
+from amr.store.link import Call, Link, same
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a job's life.
+
+    Attributes:
+        id: its place among the job's lines, such as ``1763676800000-0``.
+        time_ms: when, in milliseconds since the epoch.
+        kind: ``created``, ``queued``, ``progress``, ``retry``, ``failed`` (a task when it names one,
+            else the job), ``swept``, ``reducing``, ``succeeded``, ``cancelled``, or ``log`` for a
+            line that a function printed.
+        fields: what there is to say, by name.
+    """
+
+    id: str
+    time_ms: int
+    kind: str
+    fields: dict[str, str]
+
+    @property
+    def ends_job(self) -> bool:
+        """Whether this is the job's last event."""
+        ends = self.kind in ("succeeded", "cancelled", "failed")
+        return ends and "task" not in self.fields
+
+
+class EventReader:
+    """Reads the lines of one job, from ``since_ms`` on; each line once.
+
+    Args:
+        link: a connection of its own: following blocks it.
+        keys: of the stream.
+        job: job id.
+        since_ms: lines before this time are left out.
+        lines: whether to read what functions printed as well.
+    """
+
+    def __init__(
+        self, link: Link, keys: Keys, job: str, *, since_ms: int = 0, lines: bool = True
+    ) -> None:
+        self._link = link
+        names = ("events", "log") if lines else ("events",)
+        self._at = {keys.job_key(name, job): f"{max(0, since_ms - 1)}-9999999" for name in names}
+        if since_ms <= 0:
+            self._at = dict.fromkeys(self._at, "0-0")
+
+    def new(self) -> list[Event]:
+        """Returns the lines that have come since the last call."""
+        return list(heapq.merge(*self._pages(), key=_order))
+
+    def wait(self, block_s: float) -> list[Event]:
+        """Returns new lines, after a wait of up to ``block_s`` seconds when there are none."""
+        read = ("XREAD", "COUNT", _PAGE, "BLOCK", max(1, round(block_s * 1000)))
+        reply = self._link.run(Call((*read, "STREAMS", *self._at, *self._at.values()), same))
+        pages = [self._read(key, rows) for key, rows in reply or ()]
+        return list(heapq.merge(*pages, key=_order))
+
+    def _pages(self) -> list[list[Event]]:
+        pages = []
+        for key in self._at:
+            page: list[Event] = []
+            while True:
+                after = f"({self._at[key]}"
+                rows = self._link.run(Call(("XRANGE", key, after, "+", "COUNT", _PAGE), same))
+                page += self._read(key, rows)
+                if len(rows) < _PAGE:
+                    break
+            pages.append(page)
+        return pages
+
+    def _read(self, key: bytes, rows: list[Any]) -> list[Event]:
+        if rows:
+            self._at[key] = rows[-1][0].decode()
+        return [_read_event(row) for row in rows]
+
+
+def _order(event: Event) -> tuple[int, int]:
+    ms, _, seq = event.id.partition("-")
+    return int(ms), int(seq)
+
+
+def _read_event(row: Any) -> Event:
+    entry_id, flat = row[0].decode(), [value.decode(errors="replace") for value in row[1]]
+    fields = dict(zip(flat[0::2], flat[1::2], strict=True))
+    kind = fields.pop("kind", "log")
+    time_ms = int(fields.pop("time", 0) or entry_id.partition("-")[0])
+    return Event(entry_id, time_ms, kind, {k: v for k, v in fields.items() if v != ""})
+

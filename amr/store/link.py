@@ -1,0 +1,160 @@
+"""One connection to Redis: sends calls in one round trip and reads what comes back.
+
+redis-py's own client sends one command at a time or a pipeline of them; a worker also needs to send
+a blocking read and go on working until its answer is there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import redis
+from redis.exceptions import NoScriptError, ResponseError
+
+from amr.redis_url import RedisTarget
+from amr.store.connection import connect
+from amr.store.loader import Script, load_scripts
+from amr.store.replies import read_reply
+
+Argument = bytes | str | int | float
+
+
+class Call(NamedTuple):
+    """One Redis command, and what makes a value of its reply."""
+
+    arguments: tuple[Argument, ...]
+    read: Callable[[Any], Any]
+
+
+def same(reply: Any) -> Any:
+    """Reads a reply as it is."""
+    return reply
+
+
+def script_call(script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Call:
+    """Returns the call of ``script``; it reads a ``Reply``."""
+    return Call(("EVALSHA", script.sha, len(keys), *keys, *arguments), read_reply)
+
+
+SCRIPTS = load_scripts()
+
+
+class Link:
+    """One connection, made at first use and again after every error.
+
+    Threads may share it: each round trip is whole. After an error it is not known whether the calls
+    took effect, so only calls that may be repeated go through it.
+
+    Args:
+        target: the Redis to reach.
+        timeout_s: seconds an answer may take.
+    """
+
+    def __init__(self, target: RedisTarget, timeout_s: float = 10.0) -> None:
+        self.target = target
+        self._timeout_s = timeout_s
+        self._connection: Any = None
+        self._lock = threading.RLock()
+        self._sent: list[Call] = []
+
+    def run(self, call: Call) -> Any:
+        """Returns the value of one call."""
+        return self.run_all([call])[0]
+
+    def run_all(self, calls: Sequence[Call]) -> list[Any]:
+        """Returns the values of the calls, after one round trip for all of them.
+
+        Raises:
+            redis.RedisError: of the first call that failed; the others may have taken effect.
+        """
+        if not calls:
+            return []
+        with self._lock:
+            replies = self._round_trip(calls)
+            replies = self._load_and_repeat(calls, replies)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return [call.read(reply) for call, reply in zip(calls, replies, strict=True)]
+
+    def begin(self, calls: Sequence[Call]) -> None:
+        """Sends calls without waiting; ``finish`` gives their values."""
+        self._send(calls)
+        self._sent = list(calls)
+
+    def finish(self, timeout_s: float) -> list[Any]:
+        """Returns the values of the calls that ``begin`` sent."""
+        calls, self._sent = self._sent, []
+        replies = self._receive(len(calls), timeout_s)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return [call.read(reply) for call, reply in zip(calls, replies, strict=True)]
+
+    def waiting(self) -> bool:
+        """Whether calls were begun and not finished."""
+        return bool(self._sent)
+
+    def ready(self) -> bool:
+        """Whether an answer has begun to come."""
+        return bool(self._connection.can_read(0))
+
+    def fileno(self) -> int:
+        """File descriptor that becomes readable when an answer comes."""
+        return int(self._connection._sock.fileno())
+
+    def close(self) -> None:
+        """Ends the connection; the next call makes a new one."""
+        self._sent = []
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()
+
+    def _connected(self) -> Any:
+        if self._connection is None:
+            connection = connect(self.target).connection_pool.make_connection()
+            connection.connect()
+            self._connection = connection
+        return self._connection
+
+    def _send(self, calls: Sequence[Call]) -> None:
+        try:
+            connection = self._connected()
+            packed: list[bytes] = []
+            for call in calls:
+                packed += connection.pack_command(*call.arguments)
+            connection.send_packed_command(packed, check_health=False)
+        except (redis.RedisError, OSError):
+            self.close()
+            raise
+
+    def _receive(self, count: int, timeout_s: float) -> list[Any]:
+        replies: list[Any] = []
+        try:
+            for _ in range(count):
+                try:
+                    replies.append(self._connection.read_response(timeout=timeout_s))
+                except ResponseError as error:
+                    replies.append(error)
+        except BaseException:
+            # Answers may still be on their way: none of them may meet the next call.
+            self.close()
+            raise
+        return replies
+
+    def _round_trip(self, calls: Sequence[Call]) -> list[Any]:
+        self._send(calls)
+        return self._receive(len(calls), self._timeout_s)
+
+    def _load_and_repeat(self, calls: Sequence[Call], replies: list[Any]) -> list[Any]:
+        """Repeats the calls of scripts that Redis did not have, after loading all of them."""
+        missing = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if not missing:
+            return replies
+        self._round_trip([Call(("SCRIPT", "LOAD", s.source), same) for s in SCRIPTS.values()])
+        repeated = self._round_trip([calls[at] for at in missing])
+        for at, reply in zip(missing, repeated, strict=True):
+            replies[at] = reply
+        return replies

@@ -1,0 +1,1 @@
+"""One Lua file a transition. The header of each is its interface: see ``amr.store.loader``."""

@@ -1,0 +1,17 @@
+-- cancel: ends a job at once, whatever is still to be done.
+-- Moves:   submitting, mapping, reducing -> cancelled
+-- KEYS:    job inputs outputs failures counters result
+-- ARGV:
+-- Returns: OK | ENDED state | GONE
+-- Again:   ENDED cancelled.
+-- Include: job end_job
+
+local job = read_job()
+if not job then return { 'GONE' } end
+if not job.live then return { 'ENDED', job.state } end
+local appended = redis.call('LLEN', inputs_key)
+redis.call('HSET', job_key, 'total', job.total or appended,
+  'cancelled', (job.total or appended) - job.done - job.failed)
+end_job(job, 'cancelled', 'cancelled')
+redis.call('UNLINK', inputs_key, outputs_key, failures_key, counters_key, result_key)
+return { 'OK' }

@@ -1,0 +1,76 @@
+-- commit: the outputs of map tasks, each counted once; the last one starts the reduce.
+-- Moves:   in flight -> done; waiting -> in flight; mapping -> reducing or succeeded
+-- KEYS:    stream job inflight outputs counters delayed workers
+-- ARGV:    task_us counted tasks...
+-- Returns: OK accepted remaining workers | GONE
+-- Again:   a task that is no longer in flight is settled and changes nothing.
+-- Include: job emit feed settle complete
+
+-- `tasks` are index, entry and output in turn; behind them stand `counted` rows of the task's
+-- position (from 0), the counter's name and its increment.
+local last = #ARGV - counted * 3
+local entries = {}
+for at = tasks, last, 3 do entries[#entries + 1] = ARGV[at + 1] end
+local job = read_job()
+if not job or not job.live then
+  settle(entries)
+  return { 'GONE' }
+end
+
+-- An entry newer than the task's own was not made by us: what ran from it is not taken. An older
+-- one is of an attempt that was given up too early: it is as good as any, and the first one wins.
+local function is_ours(entry, flight)
+  if entry == flight.entry or flight.entry == DELAYED then return true end
+  local ms, seq = string.match(entry, '^(%d+)-(%d+)$')
+  local own_ms, own_seq = string.match(flight.entry, '^(%d+)-(%d+)$')
+  ms, own_ms = tonumber(ms), tonumber(own_ms)
+  return ms < own_ms or (ms == own_ms and tonumber(seq) < tonumber(own_seq))
+end
+
+local indexes = {}
+for at = tasks, last, 3 do indexes[#indexes + 1] = ARGV[at] end
+local flights = redis.call('HMGET', inflight_key, unpack(indexes))
+local outputs, taken, is_taken, seen = {}, {}, {}, {}
+for position, index in ipairs(indexes) do
+  local flight = flights[position] and not seen[index] and read_flight(flights[position])
+  if flight and is_ours(entries[position], flight) then
+    seen[index] = true
+    is_taken[position - 1] = true
+    taken[#taken + 1] = index
+    outputs[#outputs + 1] = index
+    outputs[#outputs + 1] = ARGV[tasks + position * 3 - 1]
+    if flight.entry == DELAYED then
+      job.delayed = job.delayed - 1
+      redis.call('ZREM', delayed_key, JOB_ID .. ' ' .. index)
+    end
+  end
+end
+
+local now = now_ms()
+local workers = live_workers(now)
+if #taken > 0 then
+  redis.call('HSET', outputs_key, unpack(outputs))
+  redis.call('HDEL', inflight_key, unpack(taken))
+  for at = last + 1, #ARGV, 3 do
+    if is_taken[tonumber(ARGV[at])] then
+      redis.call('HINCRBY', counters_key, ARGV[at + 1], ARGV[at + 2])
+    end
+  end
+  job.done = job.done + #taken
+  job.task_us = (job.task_us or tonumber(task_us)) * 0.7 + task_us * 0.3
+  feed(job, workers)
+end
+
+-- A line of progress each tenth of the job, and each ten seconds; never more than five a second.
+local since = now - job.progress_at
+local tenth = job.total and math.floor(10 * job.done / job.total)
+  > math.floor(10 * (job.done - #taken) / job.total)
+if since >= 10000 or (tenth and since >= 200) then
+  job.progress_at = now
+  emit('progress', 'done', job.done, 'failed', job.failed, 'total', job.total or '')
+end
+
+write_counts(job)
+complete(job)
+settle(entries)
+return { 'OK', #taken, redis.call('LLEN', inputs_key) - job.done - job.failed, workers }

@@ -1,0 +1,48 @@
+-- fail: an attempt failed: the task waits for its retry, or is a dead letter.
+-- Moves:   in flight -> delayed (still in flight) or failed; waiting -> in flight
+-- KEYS:    stream job inflight delayed workers
+-- ARGV:    entry field error summary delay_ms permanent deferred timed_out
+-- Returns: RETRY attempt | DEAD | STALE | GONE
+-- Again:   STALE: the task has another entry by then, or none.
+-- Include: job emit feed settle bury
+
+local DEFERRALS_MOST = 100 -- times a task may put itself off before that counts as an attempt
+
+local job = read_job()
+if not job or not job.live then
+  settle({ entry })
+  return { 'GONE' }
+end
+-- Only the holder of the task's own entry may fail it: a zombie cannot fail its successor.
+local value = redis.call('HGET', inflight_key, field)
+local flight = value and read_flight(value)
+if not flight or flight.entry ~= entry then
+  settle({ entry })
+  return { 'STALE' }
+end
+
+local defers = deferred == '1' and flight.deferrals < DEFERRALS_MOST
+local now = now_ms()
+local reply
+if permanent == '1' or (flight.attempt >= job.max_attempts and not defers) then
+  job.timed_out = job.timed_out + timed_out
+  bury(job, field, flight, error, summary)
+  reply = { 'DEAD' }
+else
+  emit('retry', 'task', field, 'attempt', flight.attempt, 'delay_ms', delay_ms, 'error', summary)
+  flight.entry = DELAYED
+  if defers then
+    flight.deferrals = flight.deferrals + 1
+  else
+    flight.attempt = flight.attempt + 1
+  end
+  redis.call('HSET', inflight_key, field, write_flight(flight))
+  redis.call('ZADD', delayed_key, now + delay_ms, JOB_ID .. ' ' .. field)
+  job.delayed = job.delayed + 1
+  job.retried = job.retried + 1
+  reply = { 'RETRY', flight.attempt }
+end
+if job.live then feed(job, live_workers(now)) end
+write_counts(job)
+settle({ entry })
+return reply

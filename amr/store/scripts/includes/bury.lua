@@ -1,0 +1,28 @@
+-- bury: makes a dead letter of a task that is out of attempts, and applies the job's policy.
+-- KEYS:    job inflight failures
+-- Include: job emit end_job complete
+
+-- Whether more map tasks are dead than the policy allows. Of an unsealed job no share is known.
+local function too_many_dead(job)
+  if job.policy == 'fail' then return true end
+  if job.policy == 'collect' or not job.total then return false end
+  return job.failed > job.tolerance * job.total
+end
+
+-- `error` is JSON for programs, `summary` one line for people.
+local function bury(job, field, flight, error, summary)
+  if field == 'reduce' then
+    redis.call('HSET', failures_key, field, flight.attempt .. ' ' .. error)
+    return end_job(job, 'failed', 'the reduce task failed after ' .. flight.attempt
+      .. ' attempt(s): ' .. summary)
+  end
+  redis.call('HSET', failures_key, field, flight.attempt .. ' ' .. error)
+  redis.call('HDEL', inflight_key, field)
+  job.failed = job.failed + 1
+  emit('failed', 'task', field, 'attempt', flight.attempt, 'error', summary)
+  if too_many_dead(job) then
+    return end_job(job, 'failed', 'map task ' .. field .. ' failed after ' .. flight.attempt
+      .. ' attempt(s): ' .. summary)
+  end
+  complete(job)
+end

@@ -1,0 +1,8 @@
+-- clock: the time of Redis, which all workers share.
+-- KEYS:
+-- Include:
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end

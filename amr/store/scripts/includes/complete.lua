@@ -1,0 +1,16 @@
+-- complete: when no map task is left, starts the reduce, or ends a job that has no reducer.
+-- KEYS:    job inflight
+-- Include: job emit requeue end_job
+
+local function enqueue_reduce(job)
+  job.state = 'reducing'
+  redis.call('HSET', job_key, 'state', job.state)
+  requeue('reduce', { attempt = 1, crashes = 0, deferrals = 0 })
+  emit('reducing', 'done', job.done, 'failed', job.failed)
+end
+
+local function complete(job)
+  if job.state ~= 'mapping' or job.done + job.failed < job.total then return end
+  if job.reducer then return enqueue_reduce(job) end
+  end_job(job, 'succeeded', '')
+end

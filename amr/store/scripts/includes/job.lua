@@ -1,0 +1,42 @@
+-- job: reads a job's record once, and writes back its counts.
+-- KEYS:    job inputs
+-- Include: clock
+
+local JOB_ID = string.match(job_key, ':job:(.+)$')
+local LIVE = { submitting = true, mapping = true, reducing = true }
+local DELAYED = 'delayed' -- stands for the entry id of a task that waits for its retry
+
+-- Returns the job as a table, or nil when there is none. `total` is nil until the job is sealed.
+local function read_job()
+  local f = redis.call('HMGET', job_key, 'state', 'total', 'fed', 'done', 'failed', 'delayed',
+    'owed', 'task_us', 'concurrency', 'max_attempts', 'reducer', 'policy', 'tolerance', 'ttl_ms',
+    'retried', 'timed_out', 'progress_at')
+  if not f[1] then return nil end
+  return {
+    state = f[1], live = LIVE[f[1]], total = tonumber(f[2]), fed = tonumber(f[3]),
+    done = tonumber(f[4]), failed = tonumber(f[5]), delayed = tonumber(f[6]),
+    owed = tonumber(f[7]), task_us = tonumber(f[8]), concurrency = tonumber(f[9]),
+    max_attempts = tonumber(f[10]), reducer = f[11] == '1', policy = f[12],
+    tolerance = tonumber(f[13]), ttl_ms = tonumber(f[14]), retried = tonumber(f[15]),
+    timed_out = tonumber(f[16]), progress_at = tonumber(f[17]),
+  }
+end
+
+local function write_counts(job)
+  redis.call('HSET', job_key, 'fed', job.fed, 'done', job.done, 'failed', job.failed,
+    'delayed', job.delayed, 'owed', job.owed, 'retried', job.retried,
+    'timed_out', job.timed_out, 'progress_at', job.progress_at, 'task_us', job.task_us or '')
+end
+
+-- Splits "entry attempt crashes deferrals", as the inflight hash holds it.
+local function read_flight(value)
+  local entry, attempt, crashes, deferrals = string.match(value, '^(%S+) (%d+) (%d+) (%d+)$')
+  return {
+    entry = entry, attempt = tonumber(attempt), crashes = tonumber(crashes),
+    deferrals = tonumber(deferrals),
+  }
+end
+
+local function write_flight(flight)
+  return flight.entry .. ' ' .. flight.attempt .. ' ' .. flight.crashes .. ' ' .. flight.deferrals
+end

@@ -1,0 +1,13 @@
+-- requeue: gives a task that is in flight a new stream entry in place of the one it had.
+-- KEYS:    stream inputs inflight
+-- Include: job
+
+-- `field` is the task's name in the inflight hash: its index, or "reduce".
+local function requeue(field, flight)
+  local reduce = field == 'reduce'
+  local body = reduce and '' or redis.call('LINDEX', inputs_key, field)
+  flight.entry = redis.call('XADD', stream_key, '*', 'job', JOB_ID,
+    'stage', reduce and 'reduce' or 'map', 'index', reduce and 0 or field,
+    'attempt', flight.attempt, 'suspect', flight.crashes > 0 and 1 or 0, 'body', body)
+  redis.call('HSET', inflight_key, field, write_flight(flight))
+end

@@ -1,0 +1,44 @@
+-- recover: a task in the hands of a worker that is gone gets a new entry, or is a dead letter.
+-- Moves:   in flight -> in flight with a new entry, or failed; waiting -> in flight
+-- KEYS:    stream workers job inflight
+-- ARGV:    worker entry field blame alone error summary timed_out
+-- Returns: REQUEUED attempt | DEAD | STALE | ALIVE
+-- Again:   STALE: the task has another entry by then; two recoverers do the work of one.
+-- Include: job emit feed settle requeue bury
+
+-- `blame` says what is known of the task when its worker died: "running" (an attempt is used up),
+-- "idle" (it had not been started: the attempt is unchanged) or "unknown" (a whole machine is gone:
+-- an attempt is used up, but a task that was not alone in the worker's hands gets one chance more
+-- than its attempts before it counts as the cause).
+local now = now_ms()
+local lease = redis.call('ZSCORE', workers_key, worker)
+if lease and tonumber(lease) > now then return { 'ALIVE' } end
+local job = read_job()
+local value = job and job.live and redis.call('HGET', inflight_key, field)
+local flight = value and read_flight(value)
+if not flight or flight.entry ~= entry then
+  settle({ entry })
+  return { 'STALE' }
+end
+
+local reply
+local spared = blame == 'unknown' and alone == '0' and flight.crashes == 0
+if blame == 'idle' then
+  requeue(field, flight)
+  reply = { 'REQUEUED', flight.attempt }
+elseif flight.attempt >= job.max_attempts and not spared then
+  job.timed_out = job.timed_out + timed_out
+  bury(job, field, flight, error, summary)
+  reply = { 'DEAD' }
+else
+  emit('retry', 'task', field, 'attempt', flight.attempt, 'delay_ms', 0, 'error', summary)
+  flight.attempt = math.min(flight.attempt + 1, job.max_attempts)
+  flight.crashes = flight.crashes + 1
+  job.retried = job.retried + 1
+  requeue(field, flight)
+  reply = { 'REQUEUED', flight.attempt }
+end
+if job.live then feed(job, live_workers(now)) end
+write_counts(job)
+settle({ entry })
+return reply

@@ -1,0 +1,24 @@
+-- seal: the number of inputs becomes final.
+-- Moves:   submitting -> mapping, and on to reducing, succeeded or failed when no map is left
+-- KEYS:    job inputs
+-- ARGV:    total
+-- Returns: OK | GONE | GAP appended
+-- Again:   OK, and nothing changes.
+-- Include: job emit bury complete
+
+local job = read_job()
+if not job then return { 'GONE' } end
+if job.total then return { job.total == tonumber(total) and 'OK' or 'GAP', job.total } end
+if not job.live then return { 'GONE' } end
+local appended = redis.call('LLEN', inputs_key)
+if appended ~= tonumber(total) then return { 'GAP', appended } end
+
+job.state, job.total = 'mapping', appended
+redis.call('HSET', job_key, 'state', job.state, 'total', job.total)
+emit('queued', 'total', job.total)
+if job.failed > 0 and too_many_dead(job) then
+  end_job(job, 'failed', job.failed .. ' of ' .. job.total .. ' map tasks failed')
+else
+  complete(job)
+end
+return { 'OK' }

@@ -1,0 +1,56 @@
+-- sweep: tasks in flight whose entry is lost get a new one, and a job that waits is fed.
+-- Moves:   in flight -> in flight with a new entry; waiting -> in flight
+-- KEYS:    stream job inflight delayed workers
+-- ARGV:    cursor older_ms
+-- Returns: OK cursor requeued | GONE
+-- Again:   a task that has an entry is left alone.
+-- Include: job emit feed requeue settle
+
+local job = read_job()
+if not job or not job.live then return { 'GONE' } end
+local now = now_ms()
+
+local function last_delivered()
+  for _, group in ipairs(redis.call('XINFO', 'GROUPS', stream_key)) do
+    local facts = {}
+    for at = 1, #group, 2 do facts[group[at]] = group[at + 1] end
+    if facts['name'] == 'amr' then
+      local ms, seq = string.match(facts['last-delivered-id'], '^(%d+)-(%d+)$')
+      return tonumber(ms), tonumber(seq)
+    end
+  end
+  return 0, 0
+end
+local last_ms, last_seq = last_delivered()
+
+-- An entry is good while it is still to be delivered, or is pending for a worker.
+local function is_lost(field, flight)
+  if flight.entry == DELAYED then
+    return not redis.call('ZSCORE', delayed_key, JOB_ID .. ' ' .. field)
+  end
+  local ms, seq = string.match(flight.entry, '^(%d+)-(%d+)$')
+  ms, seq = tonumber(ms), tonumber(seq)
+  if now - ms < tonumber(older_ms) then return false end
+  if #redis.call('XRANGE', stream_key, flight.entry, flight.entry) == 0 then return true end
+  if ms > last_ms or (ms == last_ms and seq > last_seq) then return false end
+  return #redis.call('XPENDING', stream_key, 'amr', flight.entry, flight.entry, 1) == 0
+end
+
+local page = redis.call('HSCAN', inflight_key, cursor, 'COUNT', 200)
+local requeued = 0
+for at = 1, #page[2], 2 do
+  local field, flight = page[2][at], read_flight(page[2][at + 1])
+  if is_lost(field, flight) then
+    if flight.entry == DELAYED then
+      job.delayed = job.delayed - 1
+    else
+      settle({ flight.entry })
+    end
+    requeue(field, flight)
+    requeued = requeued + 1
+    emit('swept', 'task', field)
+  end
+end
+feed(job, live_workers(now))
+write_counts(job)
+return { 'OK', page[1], requeued }

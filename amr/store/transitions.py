@@ -1,0 +1,211 @@
+"""Every state change as a typed method: one a script, each returning a ``Call``.
+
+Calls are sent by a ``Link``, several in one round trip where that helps. Each may be repeated after
+a lost answer; the header of its script says what the second call gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Literal, NamedTuple
+
+from amr.store.keys import Keys
+from amr.store.link import SCRIPTS, Argument, Call, script_call
+from amr.task import Task
+
+Blame = Literal["running", "idle", "unknown"]
+
+
+class JobRecord(NamedTuple):
+    """What the record of a new job holds.
+
+    Attributes:
+        spec: the job's description without inputs and reduce, as JSON.
+        reduce: the body of the reducer, as JSON.
+        digest: tells jobs with the same id and other content apart.
+        reducer: whether the job has one.
+        max_attempts: attempts a task has.
+        concurrency: most map tasks in flight.
+        policy: ``fail``, ``collect`` or ``tolerate``.
+        tolerance: share of map tasks that may fail under ``tolerate``.
+        ttl_ms: milliseconds the job's data lives after its end.
+        deadline_ms: milliseconds the job may take, 0 for no limit.
+    """
+
+    spec: bytes
+    reduce: bytes
+    digest: str
+    reducer: bool
+    max_attempts: int
+    concurrency: int
+    policy: str
+    tolerance: float
+    ttl_ms: int
+    deadline_ms: int
+
+
+class Done(NamedTuple):
+    """One map task that succeeded: its task, its output as JSON, and what it counted."""
+
+    task: Task
+    output: bytes
+    counters: dict[str, int] | None
+
+
+class Transitions:
+    """The scripts of one stream."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def _call(self, name: str, job: str, arguments: Sequence[Argument]) -> Call:
+        script = SCRIPTS[name]
+        return script_call(script, self._keys.of_job(script.keys, job), arguments)
+
+    def create(self, job: str, record: JobRecord) -> Call:
+        """A new job, or the same again. CREATED | EXISTS state appended | CONFLICT."""
+        fields = record._replace(reducer=int(record.reducer))
+        return self._call("create", job, fields)
+
+    def append(self, job: str, offset: int, inputs: Sequence[bytes]) -> Call:
+        """More inputs, from position ``offset`` on. OK appended | GONE | SEALED | GAP appended."""
+        return self._call("append", job, (offset, *inputs))
+
+    def seal(self, job: str, total: int) -> Call:
+        """The number of inputs becomes final. OK | GONE | GAP appended."""
+        return self._call("seal", job, (total,))
+
+    def commit(self, job: str, done: Sequence[Done], task_us: float) -> Call:
+        """Outputs of map tasks of one job, at most a few hundred.
+
+        Args:
+            job: the job of all the tasks.
+            done: the tasks and their outputs.
+            task_us: microseconds of the worker's time that one of them took.
+
+        Returns:
+            A call that reads OK accepted remaining workers | GONE.
+        """
+        tasks = chain.from_iterable((item.task.index, item.task.entry_id, item.output)
+                                    for item in done)  # fmt: skip
+        counted = [
+            (position, name, increment)
+            for position, item in enumerate(done)
+            if item.counters
+            for name, increment in item.counters.items()
+        ]
+        arguments = (task_us, len(counted), *tasks, *chain.from_iterable(counted))
+        return self._call("commit", job, arguments)
+
+    def fail(
+        self,
+        task: Task,
+        *,
+        error: bytes,
+        summary: str,
+        delay_s: float,
+        permanent: bool,
+        deferred: bool,
+        timed_out: bool,
+    ) -> Call:
+        """An attempt failed. RETRY attempt | DEAD | STALE | GONE.
+
+        Args:
+            task: the attempted task.
+            error: what is kept of the error, as JSON.
+            summary: one line for people.
+            delay_s: seconds until the next attempt, if there is one.
+            permanent: more attempts are pointless.
+            deferred: the function asked for a later time; that does not use an attempt up.
+            timed_out: the attempt ran past its limit.
+        """
+        arguments = (task.entry_id, _field(task), error, summary, round(delay_s * 1000))
+        flags = (int(permanent), int(deferred), int(timed_out))
+        return self._call("fail", task.job, (*arguments, *flags))
+
+    def release(self, job: str, tasks: Sequence[Task]) -> Call:
+        """Tasks of one job that were taken and not started go back. OK released."""
+        return self._call("release", job, [x for t in tasks for x in (_field(t), t.entry_id)])
+
+    def recover(
+        self,
+        worker: str,
+        task: Task,
+        *,
+        blame: Blame,
+        alone: bool,
+        error: bytes,
+        summary: str,
+        timed_out: bool,
+    ) -> Call:
+        """A task in the hands of a worker that is gone. REQUEUED attempt | DEAD | STALE | ALIVE.
+
+        Args:
+            worker: the worker whose lease has ended.
+            task: what was pending for it.
+            blame: what is known of the task when the worker died.
+            alone: nothing else was pending for the worker.
+            error: what is kept of the error when the task is out of attempts, as JSON.
+            summary: one line for people.
+            timed_out: the worker was killed because the task ran past its limit.
+        """
+        arguments = (worker, task.entry_id, _field(task), blame, int(alone), error, summary)
+        return self._call("recover", task.job, (*arguments, int(timed_out)))
+
+    def forward(self, job: str, fields: Sequence[str]) -> Call:
+        """Retries of one job whose time has come. OK forwarded."""
+        return self._call("forward", job, fields)
+
+    def sweep(self, job: str, cursor: int, older_s: float) -> Call:
+        """A page of the tasks in flight is looked at for lost entries. OK cursor requeued | GONE.
+
+        Args:
+            job: an active job.
+            cursor: 0 to begin with, then what the last page gave, until that is 0 again.
+            older_s: entries younger than this many seconds are left alone.
+        """
+        return self._call("sweep", job, (cursor, round(older_s * 1000)))
+
+    def finish(
+        self, task: Task, output: bytes, shown: bytes, counters: dict[str, int] | None
+    ) -> Call:
+        """The reducer's output; ``shown`` is its start, for the events. OK | STALE | GONE."""
+        counted = chain.from_iterable((counters or {}).items())
+        return self._call("finish", task.job, (task.entry_id, output, shown, *counted))
+
+    def cancel(self, job: str) -> Call:
+        """Ends a job at once. OK | ENDED state | GONE."""
+        return self._call("cancel", job, ())
+
+    def expire(self, job: str, patience_s: float) -> Call:
+        """Ends a job past its deadline, or without a word from its controller for ``patience_s``.
+
+        OK | DEADLINE | ABANDONED | GONE.
+        """
+        return self._call("expire", job, (round(patience_s * 1000),))
+
+    def drop(self, entries: Sequence[bytes]) -> Call:
+        """Entries that no task stands behind leave the stream. OK."""
+        return self._call("drop", "", entries)
+
+    def quarantine(self, entry: bytes, reason: str, fields: Sequence[bytes]) -> Call:
+        """An entry that is not ours to understand is kept for people. OK."""
+        return self._call("quarantine", "", (entry, reason, *fields))
+
+    def log(self, job: str, lines: Sequence[tuple[str, int, int, int, str, str]]) -> Call:
+        """Lines of functions: stage, index, attempt, time in ms, level, text. OK | GONE."""
+        return self._call("log", job, list(chain.from_iterable(lines)))
+
+    def renew(self, trigger: str, facts: bytes, lease_s: float, workers: Sequence[str]) -> Call:
+        """A trigger's heartbeat. OK lapsed."""
+        return self._call("renew", "", (trigger, facts, round(lease_s * 1000), *workers))
+
+    def retire(self, worker: str) -> Call:
+        """A worker that is gone and holds nothing is forgotten. OK | ALIVE | HOLDS."""
+        return self._call("retire", "", (worker,))
+
+
+def _field(task: Task) -> str:
+    """Returns the name of the task in the inflight hash."""
+    return "reduce" if task.stage == "reduce" else str(task.index)
