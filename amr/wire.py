@@ -41,8 +41,15 @@ _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _SCALARS = (str, bool, type(None))
 
 
-def _explain(value: Any, path: str = "$") -> str | None:
+def _explain(value: Any) -> str | None:
     """Returns what in ``value`` cannot be written and where, or None."""
+    try:
+        return _explain_at(value, "$")
+    except RecursionError:
+        return "$ is nested too deeply, or holds itself"
+
+
+def _explain_at(value: Any, path: str) -> str | None:
     if isinstance(value, _SCALARS):
         return _explain_text(value, path) if isinstance(value, str) else None
     if isinstance(value, int):
@@ -51,13 +58,13 @@ def _explain(value: Any, path: str = "$") -> str | None:
         finite = value - value == 0
         return None if finite else f"{path} is {value}, which JSON does not have"
     if isinstance(value, (list, tuple)):
-        found = (_explain(item, f"{path}[{at}]") for at, item in enumerate(value))
+        found = (_explain_at(item, f"{path}[{at}]") for at, item in enumerate(value))
         return next((reason for reason in found if reason), None)
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 return f"{path} has a key of type {type(key).__name__}; JSON keys are strings"
-            if reason := _explain(item, f"{path}.{key}"):
+            if reason := _explain_at(item, f"{path}.{key}"):
                 return reason
         return None
     return f"{path} is of type {type(value).__name__}, which JSON does not have"

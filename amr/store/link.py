@@ -14,7 +14,7 @@ import redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from amr.redis_url import RedisTarget
-from amr.store.connection import connect
+from amr.store.connection import call_with_retries, connect
 from amr.store.loader import Script, load_scripts
 from amr.store.replies import read_reply
 
@@ -78,6 +78,14 @@ class Link:
             if isinstance(reply, Exception):
                 raise reply
         return [call.read(reply) for call, reply in zip(calls, replies, strict=True)]
+
+    def repeat(self, calls: Sequence[Call], for_s: float) -> list[Any]:
+        """Returns the values of calls that may be repeated, trying for up to ``for_s`` seconds.
+
+        Raises:
+            redis.RedisError: the last passing error when the time ran out, any other at once.
+        """
+        return call_with_retries(connect(self.target), lambda: self.run_all(calls), for_s=for_s)
 
     def begin(self, calls: Sequence[Call]) -> None:
         """Sends calls without waiting; ``finish`` gives their values."""

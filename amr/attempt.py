@@ -1,0 +1,69 @@
+"""One attempt of a task: call the function, and say what came of it. No Redis here."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+
+from amr import wire
+from amr.durations import format_duration
+from amr.errors import TaskTimeoutError
+from amr.invokers.base import Invoker
+from amr.invokers.context import Context
+from amr.invokers.failures import describe_failure
+from amr.task import Failure, Outcome, Task
+from amr.worker.interrupt import Interrupter
+
+
+def attempt(
+    invoker: Invoker, task: Task, body: bytes, context: Context, interrupter: Interrupter
+) -> Outcome:
+    """Calls a sync function in this thread, which must be the main one."""
+    started = perf_counter()
+    try:
+        interrupter.running = task
+        output = invoker.invoke(body, context)
+        interrupter.running = None
+    except BaseException as error:
+        interrupter.running = None
+        failure = describe_failure(error, invoker.name)
+        return Outcome(task, None, failure, None, perf_counter() - started)
+    elapsed_s = perf_counter() - started
+    if len(output) > wire.MAX_BODY_BYTES:
+        return Outcome(task, None, _too_large(invoker, output), None, elapsed_s)
+    return Outcome(task, output, None, context.counters, elapsed_s)
+
+
+async def attempt_async(
+    invoker: Invoker, task: Task, body: bytes, context: Context, timeout_s: float | None
+) -> Outcome:
+    """Awaits an async function or an HTTP call, at most ``timeout_s`` seconds."""
+    started = perf_counter()
+    try:
+        async with asyncio.timeout(timeout_s) as limit:
+            output = await invoker.invoke_async(body, context)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        reason = error
+        if isinstance(error, TimeoutError) and limit.expired():
+            reason = timeout_error(timeout_s)
+        failure = describe_failure(reason, invoker.name)
+        return Outcome(task, None, failure, None, perf_counter() - started)
+    elapsed_s = perf_counter() - started
+    if len(output) > wire.MAX_BODY_BYTES:
+        return Outcome(task, None, _too_large(invoker, output), None, elapsed_s)
+    return Outcome(task, output, None, context.counters, elapsed_s)
+
+
+def timeout_error(timeout_s: float | None) -> TaskTimeoutError:
+    """Returns the error of an attempt that ran past ``timeout_s`` seconds."""
+    return TaskTimeoutError(f"ran longer than its timeout of {format_duration(timeout_s or 0.0)}")
+
+
+def _too_large(invoker: Invoker, output: bytes) -> Failure:
+    message = (
+        f"{invoker.name} returned {len(output):,} bytes of JSON; at most "
+        f"{wire.MAX_BODY_BYTES:,} are taken: store the data elsewhere and return where it is"
+    )
+    return Failure("OutputTooLarge", message, permanent=True)

@@ -1,0 +1,331 @@
+"""The Python client: invoke jobs, follow them, get their results."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+from amr.controller import checked_job_id, submit
+from amr.errors import (
+    JobCancelledError,
+    JobFailedError,
+    UnknownJobError,
+    UsageError,
+    WaitTimeoutError,
+)
+from amr.job import JobSpec, check_functions, parse_job
+from amr.jobfile import load_job
+from amr.redis_url import RedisTarget
+from amr.settings import resolve_target
+from amr.states import JobState
+from amr.store.connection import redis_errors
+from amr.store.events import Event, EventReader
+from amr.store.fleet import Fleet
+from amr.store.inspect import FailedTask, Inspector, JobStatus
+from amr.store.keys import Keys
+from amr.store.link import Link
+from amr.store.replies import Code
+from amr.store.transitions import Transitions
+
+_BLOCK_S = 2.0
+
+#: Anything that describes a job: a spec, its document, or the path of one.
+JobLike = JobSpec | Mapping[str, Any] | str | os.PathLike[str]
+
+
+class Client:
+    """Talks to one stream.
+
+    Args:
+        url: the Redis and stream, such as ``redis://:secret@host:6379#inputs``. Without it the
+            environment names them, or the instance of an ``amr up`` in this folder or above.
+
+    Raises:
+        SettingsError: the URL is wrong, or nothing names a Redis.
+    """
+
+    def __init__(self, url: str | RedisTarget | None = None) -> None:
+        self.target = url if isinstance(url, RedisTarget) else resolve_target(url)
+        self._keys = Keys(self.target.stream)
+        self._link = Link(self.target)
+        self._transitions = Transitions(self._keys)
+        self.inspector = Inspector(self._link, self._keys)
+        self.fleet = Fleet(self._link, self._keys)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection; the next call makes a new one."""
+        self._link.close()
+
+    def invoke(
+        self,
+        job: JobLike,
+        *,
+        id: str | None = None,
+        inputs: Iterable[Any] | None = None,
+    ) -> Job:
+        """Submits a job and returns at once, also while no trigger is up.
+
+        Args:
+            job: a ``JobSpec``, job.json's content as a mapping, or the path of a job.json.
+            id: makes it idempotent: the same id and content give the same job, and a submission
+                that was cut is completed.
+            inputs: takes the place of the description's inputs; may be any iterable, and is read
+                once, a chunk at a time.
+
+        Raises:
+            JobSpecError: the description is wrong; every mistake is named.
+            JobConflictError: the id belongs to a job with other content.
+            RedisUnavailableError: Redis cannot be reached.
+        """
+        spec = read_spec(job, has_inputs=inputs is not None)
+        with redis_errors(self.target):
+            check_served(spec, self.served_functions())
+            submission = submit(self._link, self._transitions, spec, id, inputs)
+        return Job(self, submission.job, created=submission.created, total=submission.total)
+
+    def job(self, id: str) -> Job:
+        """Returns the handle of a job that was invoked before; its existence is not checked."""
+        return Job(self, checked_job_id(id))
+
+    def newest(self) -> Job | None:
+        """Returns the job that was invoked last, or None when there is none."""
+        with redis_errors(self.target):
+            ids = self.inspector.job_ids(1)
+        return Job(self, ids[0]) if ids else None
+
+    def jobs(self, *, state: str | None = None, most: int = 100) -> list[JobStatus]:
+        """Returns where jobs stand, the newest first.
+
+        Args:
+            state: only jobs in this state.
+            most: how many of the newest jobs to look at.
+        """
+        with redis_errors(self.target):
+            statuses = self.inspector.statuses(self.inspector.job_ids(most))
+        return [s for s in statuses if s is not None and state in (None, s.state)]
+
+    def served_functions(self) -> set[str] | None:
+        """Returns the functions that the live triggers serve, or None when there is no trigger."""
+        with redis_errors(self.target):
+            now_ms = self.fleet.now_ms()
+            live = [
+                trigger.facts
+                for trigger in self.fleet.triggers()
+                if now_ms - trigger.beat_ms < trigger.facts["lease_s"] * 1000
+            ]
+        return set().union(*(facts["functions"] for facts in live)) if live else None
+
+    def _events(self, job: str, since_ms: int, lines: bool) -> EventReader:
+        link = Link(self.target)
+        return EventReader(link, self._keys, job, since_ms=since_ms, lines=lines)
+
+    def _cancel(self, job: str) -> Code:
+        code: Code = self._link.repeat([self._transitions.cancel(job)], _BLOCK_S)[0].code
+        return code
+
+
+class Job:
+    """Handle of one job.
+
+    Attributes:
+        id: job id.
+        created: False when ``invoke`` found the same job submitted before.
+        total: inputs that ``invoke`` sent; None on a handle of ``Client.job``.
+    """
+
+    def __init__(
+        self, client: Client, id: str, *, created: bool = False, total: int | None = None
+    ) -> None:
+        self.id = id
+        self.created = created
+        self.total = total
+        self._client = client
+
+    def __repr__(self) -> str:
+        return f"Job({self.id!r})"
+
+    def status(self) -> JobStatus:
+        """Returns where the job stands.
+
+        Raises:
+            UnknownJobError: there is no such job, or its data has expired.
+        """
+        with redis_errors(self._client.target):
+            status = self._client.inspector.status(self.id)
+        if status is None:
+            raise UnknownJobError(self.id)
+        return status
+
+    def wait(
+        self, timeout: float | None = None, on_status: Callable[[JobStatus], None] | None = None
+    ) -> JobStatus:
+        """Returns how the job stands when it has ended.
+
+        Args:
+            timeout: seconds to wait at most.
+            on_status: is called with the status about five times a second.
+
+        Raises:
+            WaitTimeoutError: the job had not ended by then; it goes on.
+        """
+        give_up_at = None if timeout is None else time.monotonic() + timeout
+        reader = self._client._events(self.id, 0, lines=False)
+        while (status := self.status()).live:
+            if on_status:
+                on_status(status)
+            block_s = 0.2 if on_status else _BLOCK_S
+            if give_up_at is not None:
+                left_s = give_up_at - time.monotonic()
+                if left_s <= 0:
+                    raise WaitTimeoutError(self.id, timeout or 0.0)
+                block_s = min(block_s, left_s)
+            self._wait_for_end(reader, block_s)
+        if on_status:
+            on_status(status)
+        return status
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Waits for the end and returns the result.
+
+        That is the reducer's output. A job without a reducer gives the list of its outputs in input
+        order; with ``on_failure`` other than ``fail`` it gives ``{"results": {"count", "results"},
+        "failures": {"count", "results"}}``.
+
+        Raises:
+            JobFailedError: the job failed.
+            JobCancelledError: the job was cancelled.
+            WaitTimeoutError: the job had not ended after ``timeout`` seconds.
+        """
+        return orjson.loads(self.result_json(timeout))
+
+    def result_json(self, timeout: float | None = None) -> bytes:
+        """Returns what ``result`` does, as JSON."""
+        status = self.wait(timeout)
+        if status.state is JobState.CANCELLED:
+            raise JobCancelledError(self.id, f"job {self.id} was cancelled")
+        if status.state is JobState.FAILED:
+            raise JobFailedError(self.id, f"job {self.id} failed: {status.error}")
+        with redis_errors(self._client.target):
+            if status.has_reducer:
+                result = self._client.inspector.result(self.id)
+                if result is None:
+                    raise UnknownJobError(self.id)
+                return result
+            return self._outputs_json(status)
+
+    def failures(self) -> list[FailedTask]:
+        """Returns the tasks that are out of attempts, in input order."""
+        self.status()
+        with redis_errors(self._client.target):
+            return list(self._client.inspector.failures(self.id))
+
+    def cancel(self) -> bool:
+        """Ends the job at once; False when it had been cancelled before.
+
+        Raises:
+            UnknownJobError: there is no such job.
+            UsageError: the job has ended otherwise.
+        """
+        with redis_errors(self._client.target):
+            code = self._client._cancel(self.id)
+        if code is Code.GONE:
+            raise UnknownJobError(self.id)
+        if code is Code.OK:
+            return True
+        state = self.status().state
+        if state is JobState.CANCELLED:
+            return False
+        raise UsageError(f"job {self.id} has ended already: it {state}")
+
+    def events(
+        self, *, since_ms: int = 0, follow: bool = True, lines: bool = True
+    ) -> Iterator[Event]:
+        """Yields the lines of the job's life and of its functions, in order.
+
+        Args:
+            since_ms: leaves out lines before this time, in milliseconds since the epoch.
+            follow: goes on until the job has ended; else ends with what there is.
+            lines: whether to give what functions printed as well.
+        """
+        self.status()
+        reader = self._client._events(self.id, since_ms, lines)
+        with redis_errors(self._client.target):
+            while True:
+                ended = not follow or not self.status().live
+                yield from reader.new()
+                if ended:
+                    return
+                yield from reader.wait(_BLOCK_S)
+
+    def __iter__(self) -> Iterator[Event]:
+        return self.events()
+
+    def _wait_for_end(self, reader: EventReader, block_s: float) -> None:
+        """Returns when the job ends, or after ``block_s`` seconds."""
+        until = time.monotonic() + block_s
+        with redis_errors(self._client.target):
+            while (left_s := until - time.monotonic()) > 0:
+                if any(event.ends_job for event in reader.wait(left_s)):
+                    return
+
+    def _outputs_json(self, status: JobStatus) -> bytes:
+        """Returns the result of a job that has no reducer."""
+        outputs = self._client.inspector.outputs(self.id, status.total)
+        found = [output for _, output in outputs if output is not None]
+        results = b"[" + b",".join(found) + b"]"
+        read = self._client.inspector.spec(self.id)
+        if read is None:
+            raise UnknownJobError(self.id)
+        if read[0].get("on_failure", "fail") == "fail":
+            return results
+        failures = [
+            {"index": f.index, "input": f.input, "error": f.error, "attempts": f.attempts}
+            for f in self._client.inspector.failures(self.id)
+        ]
+        return b'{"results":{"count":%d,"results":%b},"failures":{"count":%d,"results":%b}}' % (
+            *(len(found), results),
+            *(len(failures), orjson.dumps(failures)),
+        )
+
+
+def read_spec(job: JobLike, *, has_inputs: bool = False) -> JobSpec:
+    """Returns the spec that ``job`` is, describes or names.
+
+    Raises:
+        JobSpecError: it is wrong.
+    """
+    if isinstance(job, JobSpec):
+        return job
+    if isinstance(job, Mapping):
+        document = dict(job)
+        if has_inputs:
+            document.setdefault("inputs", [])
+        return parse_job(document, "job")
+    return load_job(job if job == "-" else Path(job))
+
+
+def check_served(spec: JobSpec, served: set[str] | None) -> None:
+    """Checks that live triggers serve the job's functions; without a trigger nothing is known.
+
+    Raises:
+        JobSpecError: naming the functions that none of them serves.
+    """
+    if served is not None:
+        check_functions(spec, served)

@@ -1,0 +1,217 @@
+"""From a job's description to a job: create, append in chunks, seal.
+
+Mapping begins while later chunks are still being sent. Every step may be repeated: a submission that
+was cut goes on where it stopped when it is made again with the same id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from amr import wire
+from amr.errors import JobConflictError, JobSpecError, Problem, UsageError
+from amr.job import JobSpec
+from amr.jobfields import Tolerate
+from amr.store.link import Call, Link
+from amr.store.replies import Code, Reply
+from amr.store.transitions import JobRecord, Transitions
+
+#: Most inputs, and most bytes of them, that one call appends; one larger input goes alone.
+CHUNK_INPUTS = 2000
+CHUNK_BYTES = 4 * 1024 * 1024
+
+#: Seconds for which a submission goes on trying when Redis does not answer.
+PATIENCE_S = 30.0
+
+_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_ID_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What came of submitting a job.
+
+    Attributes:
+        job: its id.
+        created: False when the same job had been submitted before.
+        total: inputs it has.
+    """
+
+    job: str
+    created: bool
+    total: int
+
+
+def submit(
+    link: Link,
+    transitions: Transitions,
+    spec: JobSpec,
+    job: str | None = None,
+    inputs: Iterable[Any] | None = None,
+) -> Submission:
+    """Makes a job of a description.
+
+    Args:
+        link: a connection.
+        transitions: of the stream.
+        spec: what to do.
+        job: the id. The same id and content give the same job; without one a new id is made.
+        inputs: takes the place of ``spec.inputs``; read once, a chunk at a time.
+
+    Raises:
+        JobConflictError: the id belongs to a job with other content.
+        JobSpecError: an input is too large, or is not JSON; mapping of those before may have begun,
+            and the job is cancelled.
+        UsageError: the id has characters that are not allowed.
+    """
+    lazy = inputs is not None
+    source = spec.inputs if inputs is None else inputs
+    digest = "" if job is None else _digest(spec, () if lazy else source)
+    fresh = job is None
+    job = _new_id(spec) if job is None else checked_job_id(job)
+    record = _record(spec, digest or job)
+    sender = _Sender(link, transitions, job, record)
+    if not fresh and not sender.create():
+        return Submission(job, False, sender.appended)
+    try:
+        return sender.send(_chunks(source))
+    except JobSpecError:
+        link.run(transitions.cancel(job))
+        raise
+
+
+def checked_job_id(job: str) -> str:
+    """Returns the id if it may name a job.
+
+    Raises:
+        UsageError: it may not.
+    """
+    if _JOB_ID.fullmatch(job):
+        return job
+    shown = ascii(job[:40])
+    raise UsageError(
+        f"job id {shown}: 1 to 128 letters, digits, '.', '_' and '-' are allowed, "
+        "and the first is a letter or digit"
+    )
+
+
+class _Sender:
+    """Sends one job."""
+
+    def __init__(
+        self, link: Link, transitions: Transitions, job: str, record: JobRecord
+    ) -> None:
+        self._link = link
+        self._transitions = transitions
+        self._job = job
+        self._record = record
+        self._is_new = False
+        self._to_create = True
+        self.appended = 0
+
+    def create(self) -> bool:
+        """Creates the job, or finds it; False when there is nothing left to send."""
+        reply = self._link.repeat([self._transitions.create(self._job, self._record)], PATIENCE_S)[0]
+        self._to_create = False
+        if reply.code is Code.CONFLICT:
+            raise JobConflictError(self._job)
+        if reply.code is Code.CREATED:
+            self._is_new = True
+            return True
+        state, self.appended = reply.values
+        return bool(state == b"submitting")
+
+    def send(self, chunks: Iterator[list[bytes]]) -> Submission:
+        """Appends what is not there yet, and seals. A small new job takes one round trip."""
+        calls = []
+        if self._to_create:
+            self._is_new = True
+            calls.append(self._transitions.create(self._job, self._record))
+        offset = 0
+        for chunk in chunks:
+            if calls and offset and self._flush(calls) is Code.GONE:
+                break
+            if offset + len(chunk) > self.appended:
+                calls.append(self._transitions.append(self._job, offset, chunk))
+            offset += len(chunk)
+        calls.append(self._transitions.seal(self._job, offset))
+        self._flush(calls)
+        return Submission(self._job, self._is_new, offset)
+
+    def _flush(self, calls: list[Call]) -> Code:
+        """Sends the calls, empties the list and returns the last one's code."""
+        reply: Reply = self._link.repeat(calls, PATIENCE_S)[-1]
+        calls.clear()
+        return reply.code
+
+
+def _record(spec: JobSpec, digest: str) -> JobRecord:
+    header = spec.header()
+    reduce = header.pop("reduce", {})
+    policy = spec.on_failure
+    return JobRecord(
+        spec=orjson.dumps(header),
+        reduce=wire.dumps(reduce),
+        digest=digest,
+        reducer=spec.reducer is not None,
+        max_attempts=spec.retry.max_attempts,
+        concurrency=spec.concurrency,
+        policy="tolerate" if isinstance(policy, Tolerate) else policy,
+        tolerance=policy.fraction if isinstance(policy, Tolerate) else 0.0,
+        ttl_ms=max(1, round(spec.ttl_s * 1000)),
+        deadline_ms=0 if spec.deadline_s is None else max(1, round(spec.deadline_s * 1000)),
+    )
+
+
+def _chunks(inputs: Iterable[Any]) -> Iterator[list[bytes]]:
+    """Yields the inputs as JSON, in chunks that one call can carry."""
+    chunk: list[bytes] = []
+    size = 0
+    for index, value in enumerate(inputs):
+        data = _encode(index, value)
+        if chunk and (len(chunk) == CHUNK_INPUTS or size + len(data) > CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(data)
+        size += len(data)
+    if chunk:
+        yield chunk
+
+
+def _encode(index: int, value: Any) -> bytes:
+    path = f"$.inputs[{index}]"
+    try:
+        data = wire.dumps(value)
+    except wire.NotJsonError as error:
+        raise JobSpecError([Problem(path, str(error).replace("$", path, 1))]) from None
+    if len(data) > wire.MAX_BODY_BYTES:
+        message = (
+            f"is {len(data):,} bytes of JSON; at most {wire.MAX_BODY_BYTES:,} are taken: "
+            "store the data elsewhere and give its place"
+        )
+        raise JobSpecError([Problem(path, message)])
+    return data
+
+
+def _digest(spec: JobSpec, inputs: Iterable[Any]) -> str:
+    """Returns what tells two contents under one id apart."""
+    digest = hashlib.sha256(orjson.dumps(spec.header(), option=orjson.OPT_SORT_KEYS))
+    for index, value in enumerate(inputs):
+        digest.update(_encode(index, value))
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def _new_id(spec: JobSpec) -> str:
+    """Returns a new id that begins with the job's name, so that people can tell jobs apart."""
+    slug = re.sub(r"[^a-z0-9]+", "-", spec.display_name.lower()).strip("-")[:40].strip("-")
+    random = "".join(secrets.choice(_ID_LETTERS) for _ in range(8))
+    return f"{slug or 'job'}-{random}"
+

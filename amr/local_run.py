@@ -1,0 +1,195 @@
+"""The same machine with no set-up: a private Redis, a trigger beside it, and a job on both."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from amr.client import Client, JobLike, read_spec
+from amr.errors import AmrError, FunctionsError
+from amr.job import JobSpec, check_functions
+from amr.redis_url import RedisTarget
+from amr.settings import INSTANCE_DIRECTORY
+from amr.store.embedded import EmbeddedRedis
+from amr.trigger.supervisor import Supervisor, TriggerOptions
+from amr.worker.order import Functions
+
+_START_S = 15.0
+_STOP_S = 10.0
+
+
+class LocalInstance:
+    """A private embedded Redis and a trigger, for as long as the context lasts.
+
+    Args:
+        functions: what the workers serve.
+        processes: number of workers; the cores of this machine by default.
+        directory: keeps the instance's data there, for an ``amr up``; None keeps nothing.
+        log_level: of the trigger and its workers.
+    """
+
+    def __init__(
+        self,
+        functions: Functions,
+        processes: int | None = None,
+        *,
+        directory: Path | None = None,
+        log_level: int = logging.WARNING,
+    ) -> None:
+        self._redis = EmbeddedRedis(directory, durable=directory is not None)
+        self._options = TriggerOptions(
+            functions=functions,
+            processes=processes or os.cpu_count() or 1,
+            grace_s=_STOP_S,
+            log_level=log_level,
+        )
+        self._supervisor: Supervisor | None = None
+        self._thread: threading.Thread | None = None
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+
+    @property
+    def target(self) -> RedisTarget:
+        """The private Redis and its stream."""
+        return self._redis.target
+
+    def start(self) -> None:
+        """Starts both; returns when the workers have been started.
+
+        Raises:
+            RedisUnavailableError: there is no server binary, or it does not start.
+            FunctionsError: the functions cannot be loaded.
+        """
+        self._redis.start()
+        try:
+            self._supervisor = Supervisor(self._redis.target, self._options)
+            self._thread = threading.Thread(target=self._run, name="amr-trigger", daemon=True)
+            self._thread.start()
+            if not self._ready.wait(_START_S):
+                raise AmrError(f"the workers did not start within {_START_S:g} s")
+            if self._error is not None:
+                raise self._error
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Ends the workers and the Redis; a lasting instance keeps its data."""
+        if self._supervisor is not None and self._thread is not None:
+            self._supervisor.stop()
+            self._supervisor.stop()
+            self._thread.join(_STOP_S)
+            self._supervisor = None
+        self._redis.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        assert self._supervisor is not None
+        try:
+            self._supervisor.run(self._ready.set)
+        except BaseException as error:
+            self._error = error
+            self._ready.set()
+
+
+def run(
+    job: JobLike,
+    *,
+    functions: str | os.PathLike[str] | Iterable[Callable[..., Any]] | None = None,
+    inputs: Iterable[Any] | None = None,
+    processes: int | None = None,
+    timeout: float | None = None,
+) -> Any:
+    """Runs a job on a private Redis and its own workers, and returns its result.
+
+    Args:
+        job: as for ``Client.invoke``. In a mapping, ``mapper`` and ``reducer`` may be plain functions
+            in place of names; they must be importable by module and name, for the workers are other
+            processes.
+        functions: a directory of functions, or functions whose ``__name__`` the job names.
+        inputs: takes the place of the description's inputs.
+        processes: number of workers; the cores of this machine by default.
+        timeout: seconds to wait at most.
+
+    Raises:
+        JobSpecError: the description is wrong.
+        JobFailedError: the job failed.
+        WaitTimeoutError: it had not ended after ``timeout`` seconds; it is given up.
+        FunctionsError: a function cannot be imported by other processes.
+    """
+    spec, served = _resolve(job, functions, inputs is not None)
+    check_functions(spec, served.load().names())
+    with LocalInstance(served, processes) as instance, Client(instance.target) as client:
+        return client.invoke(spec, inputs=inputs).result(timeout)
+
+
+def instance_directory() -> Path:
+    """Returns the directory of the instance that an ``amr up`` here makes."""
+    return Path.cwd() / INSTANCE_DIRECTORY
+
+
+def _resolve(
+    job: JobLike,
+    functions: str | os.PathLike[str] | Iterable[Callable[..., Any]] | None,
+    has_inputs: bool,
+) -> tuple[JobSpec, Functions]:
+    """Returns the spec with names in place of functions, and what serves them."""
+    targets: dict[str, str] = {}
+    directory = None
+    if isinstance(functions, (str, os.PathLike)):
+        directory = str(Path(functions).absolute())
+    else:
+        targets = {function.__name__: _target(function) for function in functions or ()}
+    if isinstance(job, (str, os.PathLike, JobSpec)):
+        spec = read_spec(job)
+    else:
+        document = dict(job)
+        for role in ("mapper", "reducer"):
+            function = document.get(role)
+            if callable(function):
+                targets[function.__name__] = _target(function)
+                document[role] = function.__name__
+        spec = read_spec(document, has_inputs=has_inputs)
+    if directory is None and not targets and Path("functions").is_dir():
+        directory = str(Path("functions").absolute())
+    paths = tuple(path or os.getcwd() for path in sys.path)
+    return spec, Functions(directory, targets, paths)
+
+
+def _target(function: Callable[..., Any]) -> str:
+    """Returns ``module:name`` of a function that another process can import.
+
+    Raises:
+        FunctionsError: it is local, a lambda, or of a script that only this process runs.
+    """
+    name = getattr(function, "__qualname__", "")
+    module = inspect.getmodule(function)
+    if module is None or not name or "<" in name:
+        raise FunctionsError(
+            f"{name or function!r} cannot be imported by the workers: define it with `def` at the "
+            "top level of a module"
+        )
+    if module.__name__ == "__main__":
+        file = getattr(module, "__file__", None)
+        if file is None:
+            raise FunctionsError(f"{name} was typed in: put it into a module and import it")
+        return f"{Path(file).stem}:{name}"
+    return f"{module.__name__}:{name}"

@@ -1,0 +1,350 @@
+"""One worker of a trigger: fetch → attempt → commit | fail | release. Reduce tasks run here too.
+
+The main thread runs sync functions itself, so that a function has the thread that signals and many
+libraries want, and no hand-over costs time. Async functions and HTTP calls run beside it on an event
+loop (``worker/concurrent.py``); a watcher thread (``worker/watcher.py``) does what cannot wait for a
+slow function. Outcomes of a batch and the fetch of the next one share a round trip.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import select
+import signal
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import redis
+
+from amr.attempt import attempt
+from amr.invokers import capture
+from amr.invokers.context import Context, LogSink
+from amr.invokers.failures import describe_failure
+from amr.invokers.registry import Registry
+from amr.log import RateLimited, configure
+from amr.redis_url import RedisTarget, parse_redis_url
+from amr.service import PeriodicService
+from amr.settings import BLOCK_S
+from amr.store.inspect import Inspector
+from amr.store.keys import Keys
+from amr.store.link import Link
+from amr.store.stream import Alien, Entries, TaskStream, ensure_group, is_group_missing
+from amr.store.transitions import Transitions
+from amr.task import Outcome, Task
+from amr.worker.concurrent import ConcurrentRunner, Work
+from amr.worker.hand import Hand
+from amr.worker.interrupt import Interrupter
+from amr.worker.pace import BATCH_S, Pace
+from amr.worker.plans import JobPlan, Plans, Step
+from amr.worker.reduce_input import build_reduce_input
+from amr.worker.settlement import Settlement
+from amr.worker.order import WorkerOrder
+from amr.worker.slot import Slot, Slots
+from amr.worker.watcher import KILL_AFTER_S, Watcher
+
+log = logging.getLogger("amr.worker")
+log.addFilter(RateLimited())
+
+_RECONNECT_MOST_S = 2.0
+
+#: Seconds beyond its own waiting that Redis may take to answer a blocking read.
+_ANSWER_S = 5.0
+
+
+class MapperTrigger:
+    """One worker process, one consumer of the stream's group.
+
+    Args:
+        target: the Redis and stream.
+        registry: the functions that it serves.
+        worker: its name, unique among all workers.
+        slot: memory shared with its supervisor.
+        concurrency: most async and HTTP calls at a time.
+    """
+
+    def __init__(
+        self, target: RedisTarget, registry: Registry, worker: str, slot: Slot, concurrency: int
+    ) -> None:
+        self.worker = worker
+        self._keys = Keys(target.stream)
+        self._link = Link(target)
+        self._blocked = Link(target)
+        self._stream = TaskStream(self._keys, worker)
+        self._inspector = Inspector(self._link, self._keys)
+        self._pace = Pace()
+        self._plans = Plans(self._inspector, registry, self._pace)
+        self._sink = LogSink()
+        self._hand = Hand()
+        self._slot = slot
+        self._state: dict[str, object] = {}
+        self._interrupter = Interrupter()
+        self._settlement = Settlement(
+            Transitions(self._keys), self._plans, self._pace, self._sink, worker
+        )
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        self._concurrent = ConcurrentRunner(concurrency, self._settlement.settle, self._wake)
+        self._runs_concurrent = False
+        self._epoch: int | None = None
+        self._holds_unknown = True
+        self._stopping = False
+        self._failures = 0
+
+    def run(self) -> None:
+        """Works until ``stop``; must be called on the main thread."""
+        capture.install(self._sink)
+        self._interrupter.install()
+        watcher_link = Link(self._link.target)
+        watcher = Watcher(
+            watcher_link,
+            self._stream,
+            self._hand,
+            self._settlement,
+            self._plans,
+            self._interrupter,
+            self._concurrent,
+            self._slot,
+            _end_orphan,
+        )
+        service = PeriodicService("watcher", watcher.look, 0.1)
+        service.start()
+        while not self._stopping:
+            self._guarded(self._step)
+        self._holds_unknown = True
+        while self._holds_unknown or self._settlement.waits() or self._concurrent:
+            self._guarded(self._leave)
+        service.stop()
+        self._concurrent.stop()
+        self._link.close()
+
+    def stop(self) -> None:
+        """Takes nothing new; ``run`` returns when what runs has ended. Safe in a signal handler."""
+        self._stopping = True
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._wake_write, b"\0")
+        except BlockingIOError:
+            return  # so many wake-ups are on their way that one more makes no difference
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """Takes a step; after an error of the link, looks again at what is pending here."""
+        try:
+            step()
+            self._failures = 0
+        except redis.RedisError as error:
+            self._holds_unknown = True
+            self._blocked.close()
+            log.warning("Redis: %s; trying again", error)
+            self._failures += 1
+            if is_group_missing(error):
+                self._make_group()
+            most_s = min(_RECONNECT_MOST_S, 0.02 * 2 ** min(self._failures, 8))
+            time.sleep(random.uniform(0, most_s))
+
+    def _make_group(self) -> None:
+        try:
+            ensure_group(self._link, self._keys)
+        except redis.RedisError as error:
+            log.warning("Redis: %s; trying again", error)
+
+    def _step(self) -> None:
+        """One round trip for what is done and what is next; then the next batch."""
+        if self._holds_unknown:
+            self._look_at_pending()
+        count = 0 if self._hand else self._room()
+        calls = self._stream.fetch(count) if count else []
+        values = self._settlement.exchange(self._link, calls)
+        found = self._take(*values) if values else None
+        ran_all = self._run_hand()
+        if self._settlement.waits():
+            return
+        if found is False or not ran_all or not self._room():
+            self._wait()
+
+    def _room(self) -> int:
+        """Returns how many entries to take now: 0 when every place for calls is taken."""
+        if not self._runs_concurrent:
+            return self._pace.batch(None)
+        free = self._concurrent.free()
+        return self._pace.batch(free) if free > 0 else 0
+
+    def _wait(self) -> None:
+        """Waits for an entry, unless there is no room for one, or until a call ends."""
+        watched: list[Any] = [self._wake_read]
+        if not self._hand and self._room():
+            if not self._blocked.waiting():
+                self._blocked.begin(self._stream.fetch(1, block_ms=round(BLOCK_S * 1000)))
+            watched.append(self._blocked)
+        patience_s = BLOCK_S + _ANSWER_S
+        readable, _, _ = select.select(watched, [], [], patience_s)
+        self._forget_wakes()
+        if self._blocked in readable:
+            entries, epoch = self._blocked.finish(_ANSWER_S)
+            self._take(entries, epoch)
+        elif not readable and self._blocked.waiting():
+            raise redis.TimeoutError("a blocking read was not answered: the link is dead")
+
+    def _forget_wakes(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self._wake_read, 65536)
+
+    def _take(self, entries: Entries, epoch: int) -> bool:
+        """Sorts what was fetched: tasks to run, entries to drop or to put aside; False for none."""
+        if epoch != self._epoch:
+            if self._epoch is not None:
+                self._plans.refresh()
+            self._epoch = epoch
+        self._settlement.drop(entries.lost)
+        self._settlement.quarantine(entries.aliens)
+        again = [task for task in entries.tasks if task.attempt > 1 or task.suspect]
+        stale = self._stale(again) if again else set()
+        self._settlement.drop(stale)
+        self._hand.add(task for task in entries.tasks if task.entry_id not in stale)
+        return any(entries)
+
+    def _look_at_pending(self) -> None:
+        """Takes up entries that Redis gave us and whose reply was lost; drops what is not ours."""
+        held = self._hand.entries() | self._settlement.entries() | self._concurrent.entries()
+        after = b"0"
+        while True:
+            entries = self._link.run(self._stream.own_pending(after))
+            ids = [task.entry_id for task in entries.tasks]
+            ids += [*entries.lost, *(alien.entry_id for alien in entries.aliens)]
+            if not ids:
+                break
+            after = max(ids, key=_id_order)
+            new = [task for task in entries.tasks if task.entry_id not in held]
+            stale = self._stale(new)
+            self._settlement.drop([*stale, *entries.lost])
+            self._settlement.quarantine(entries.aliens)
+            self._hand.add(task for task in new if task.entry_id not in stale)
+        self._holds_unknown = False
+
+    def _stale(self, tasks: list[Task]) -> set[bytes]:
+        """Returns the entries of those tasks that are no longer in flight with just this entry."""
+        by_job: dict[str, list[Task]] = defaultdict(list)
+        for task in tasks:
+            by_job[task.job].append(task)
+        stale: set[bytes] = set()
+        for job, mine in by_job.items():
+            fields = ["reduce" if task.stage == "reduce" else str(task.index) for task in mine]
+            current = self._inspector.are_current(job, fields, [task.entry_id for task in mine])
+            stale |= {t.entry_id for t, good in zip(mine, current, strict=True) if not good}
+        return stale
+
+    def _run_hand(self) -> bool:
+        """Runs what is in hand until it is time to tell what is done.
+
+        Returns False when a call has to end before the next one can start.
+        """
+        tell_at = time.monotonic() + 2 * BATCH_S
+        while not self._stopping and (task := self._hand.take()) is not None:
+            if not self._run(task):
+                self._hand.put_back(task)
+                return False
+            if time.monotonic() > tell_at:
+                break
+        return True
+
+    def _run(self, task: Task) -> bool:
+        """Runs or starts one task; False when there is no place for it at the moment."""
+        try:
+            plan = self._plans.find(task.job)
+            if plan is None or not plan.live:
+                self._settle_orphan(task, plan)
+                return True
+            step = self._plans.step(plan, task.stage)
+            if step.invoker.concurrent and not self._concurrent.has_place(step.invoker):
+                return False
+            body = task.body
+            if task.stage == "reduce":
+                body = build_reduce_input(self._inspector, task.job, plan)
+        except redis.RedisError:
+            self._hand.put_back(task)
+            raise
+        except Exception as error:
+            failure = describe_failure(error, f"{task.stage} task")
+            self._settlement.settle(Outcome(task, None, failure, None, 0.0))
+            return True
+        ends_at = None if step.timeout_s is None else time.time() + step.timeout_s
+        context = Context(task, ends_at, self._state, self._sink)
+        self._runs_concurrent = step.invoker.concurrent
+        if step.invoker.concurrent:
+            self._concurrent.start(Work(task, step.invoker, body, context, step.timeout_s))
+        else:
+            self._run_here(step, task, body, context)
+        return True
+
+    def _settle_orphan(self, task: Task, plan: JobPlan | None) -> None:
+        """A task of a job that has ended is dropped; one of a job nobody knows is put aside."""
+        if plan is not None:
+            self._settlement.drop([task.entry_id])
+            return
+        fields = [b"job", task.job.encode(), b"stage", task.stage.encode()]
+        fields += [b"index", str(task.index).encode(), b"body", task.body]
+        self._settlement.quarantine([Alien(task.entry_id, fields)])
+
+    def _run_here(self, step: Step, task: Task, body: bytes, context: Context) -> None:
+        """Runs a sync function on this thread."""
+        if task.suspect and self._hand:
+            # It may kill this worker: nothing else is to die with it.
+            self._settlement.give_back(self._hand.take_all())
+        if task.suspect and self._settlement.waits():
+            self._settlement.exchange(self._link)
+        limit_s = None if step.timeout_s is None else step.timeout_s + KILL_AFTER_S
+        self._slot.begin(task.entry_id, limit_s)
+        outcome = attempt(step.invoker, task, body, context, self._interrupter)
+        self._slot.end()
+        self._pace.ran(outcome.elapsed_s, 1)
+        if outcome.failure is None or not self._plans.has_ended(task.job):
+            self._settlement.settle(outcome)
+        else:
+            self._settlement.drop([task.entry_id])
+
+    def _leave(self) -> None:
+        """Tells what is done, gives back what was not started, and waits for calls that run."""
+        self._blocked.close()
+        self._look_at_pending()
+        self._settlement.give_back(self._hand.take_all())
+        self._settlement.exchange(self._link)
+        if self._concurrent:
+            select.select([self._wake_read], [], [], 0.2)
+            self._forget_wakes()
+
+
+def main() -> None:
+    """Runs one worker as its supervisor ordered it, on standard input."""
+    order = WorkerOrder.read(sys.stdin)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides when a worker stops
+    configure(order.log_level)
+    sys.path[:0] = order.functions.import_paths
+    registry = order.functions.load()
+    slot = Slots(order.slots, order.slot_file).slot(order.slot)
+    target = parse_redis_url(order.url)
+    trigger = MapperTrigger(target, registry, order.worker, slot, order.concurrency)
+    signal.signal(signal.SIGTERM, lambda *_: trigger.stop())
+    trigger.run()
+
+
+def _end_orphan() -> None:
+    """Without a supervisor nobody renews the lease: others run what is here."""
+    log.error("the supervisor is gone; this worker ends")
+    os._exit(1)
+
+
+def _id_order(entry_id: bytes) -> tuple[int, int]:
+    ms, _, seq = entry_id.partition(b"-")
+    return int(ms), int(seq)
+
+
+if __name__ == "__main__":
+    main()

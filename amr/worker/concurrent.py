@@ -1,0 +1,132 @@
+"""Runs async functions and HTTP calls: one event loop on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from amr.attempt import attempt_async
+from amr.invokers.base import Invoker
+from amr.invokers.context import Context
+from amr.task import Outcome, Task
+
+
+class Work(NamedTuple):
+    """One call to make concurrently."""
+
+    task: Task
+    invoker: Invoker
+    body: bytes
+    context: Context
+    timeout_s: float | None
+
+
+class ConcurrentRunner:
+    """Up to ``places`` calls at a time. The thread starts with the first of them.
+
+    Args:
+        places: most calls at a time.
+        settle: takes each outcome, on the runner's thread.
+        wake: called after an outcome, to tell the main thread.
+    """
+
+    def __init__(
+        self, places: int, settle: Callable[[Outcome], None], wake: Callable[[], None]
+    ) -> None:
+        self.places = places
+        self._settle = settle
+        self._wake = wake
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        #: Entry of each call that was started and has not ended -> its work and its time to end.
+        self._running: dict[bytes, tuple[Work, float | None]] = {}
+        self._calls: dict[bytes, asyncio.Task[None]] = {}
+        self._in_function: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def free(self) -> int:
+        """Returns how many more calls may start."""
+        return self.places - len(self._running)
+
+    def has_place(self, invoker: Invoker) -> bool:
+        """Whether a call of just this function may start; it may have a limit of its own."""
+        limit = invoker.limit
+        mine = self._in_function.get(invoker.name, 0)
+        return self.free() > 0 and (limit is None or mine < limit)
+
+    def start(self, work: Work) -> None:
+        """Starts a call."""
+        ends_at = None if work.timeout_s is None else time.monotonic() + work.timeout_s
+        self._running[work.task.entry_id] = (work, ends_at)
+        name = work.invoker.name
+        self._in_function[name] = self._in_function.get(name, 0) + 1
+        self._event_loop().call_soon_threadsafe(self._spawn, work)
+
+    def cancel(self, job: str) -> None:
+        """Ends the calls of a job that has ended; they have no outcome."""
+        entries = [entry for entry, (work, _) in self._snapshot() if work.task.job == job]
+        for entry in entries:
+            self._event_loop().call_soon_threadsafe(self._cancel, entry)
+
+    def entries(self) -> set[bytes]:
+        """Returns the entry ids of the running calls."""
+        return {entry for entry, _ in self._snapshot()}
+
+    def jobs(self) -> set[str]:
+        """Returns the jobs of the running calls."""
+        return {work.task.job for _, (work, _) in self._snapshot()}
+
+    def first_end(self) -> float | None:
+        """Returns the monotonic time at which the first of the running calls has to end."""
+        return min((at for _, (_, at) in self._snapshot() if at is not None), default=None)
+
+    def stop(self) -> None:
+        """Ends the loop and its thread."""
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(5.0)
+
+    def _snapshot(self) -> list[tuple[bytes, tuple[Work, float | None]]]:
+        return list(self._running.copy().items())
+
+    def _event_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(
+                target=self._loop.run_forever, name="amr-concurrent", daemon=True
+            )
+            self._thread.start()
+        return self._loop
+
+    def _spawn(self, work: Work) -> None:
+        loop = self._event_loop()
+        self._calls[work.task.entry_id] = loop.create_task(self._run(work))
+
+    def _cancel(self, entry: bytes) -> None:
+        if entry in self._calls:
+            self._calls[entry].cancel()
+
+    async def _run(self, work: Work) -> None:
+        outcome = None
+        try:
+            outcome = await attempt_async(
+                work.invoker, work.task, work.body, work.context, work.timeout_s
+            )
+        finally:
+            self._ended(work, outcome)
+
+    def _ended(self, work: Work, outcome: Outcome | None) -> None:
+        entry = work.task.entry_id
+        beside = max(1, len(self._running))
+        self._running.pop(entry, None)
+        self._calls.pop(entry, None)
+        self._in_function[work.invoker.name] -= 1
+        if outcome is not None:
+            # Calls share the worker: what one cost of its time is its part of the duration.
+            self._settle(outcome._replace(elapsed_s=outcome.elapsed_s / beside))
+        self._wake()

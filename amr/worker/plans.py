@@ -1,0 +1,128 @@
+"""What a worker knows of the jobs whose tasks it meets."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import orjson
+
+from amr.errors import PermanentError
+from amr.invokers.base import Invoker
+from amr.invokers.registry import Registry
+from amr.job import JobSpec
+from amr.states import LIVE_STATES
+from amr.store.inspect import Inspector
+from amr.task import Stage
+from amr.worker.pace import Pace
+
+_MOST_JOBS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How the tasks of one stage of a job are run.
+
+    Attributes:
+        invoker: calls the function.
+        timeout_s: seconds an attempt may take, or None.
+    """
+
+    invoker: Invoker
+    timeout_s: float | None
+
+
+@dataclass(slots=True)
+class JobPlan:
+    """One job as its tasks need it.
+
+    Attributes:
+        spec: its description.
+        reduce: the reducer's body without inputs, as JSON.
+        live: False once the job is known to have ended.
+        steps: how the tasks of its stages are run, as far as they were met.
+    """
+
+    spec: JobSpec
+    reduce: bytes
+    live: bool
+    steps: dict[Stage, Step] = field(default_factory=dict)
+
+
+class Plans:
+    """The jobs that this worker has met, each read from the store once.
+
+    Args:
+        inspector: reads the store.
+        registry: the functions this worker serves.
+        pace: is told of each job that is met.
+    """
+
+    def __init__(self, inspector: Inspector, registry: Registry, pace: Pace) -> None:
+        self._pace = pace
+        self._inspector = inspector
+        self._registry = registry
+        self._plans: OrderedDict[str, JobPlan] = OrderedDict()
+
+    def find(self, job: str) -> JobPlan | None:
+        """Returns the plan of a job, or None when there is no such job."""
+        plan = self._plans.get(job)
+        if plan is not None:
+            return plan
+        source = self._inspector.source(job)
+        if source is None:
+            return None
+        spec = JobSpec.from_header(orjson.loads(source.spec))
+        live = source.state in LIVE_STATES
+        task_s = None if source.task_us is None else source.task_us / 1e6
+        plan = JobPlan(spec, source.reduce, live)
+        self._pace.met(task_s, source.remaining)
+        self._plans[job] = plan
+        while len(self._plans) > _MOST_JOBS:
+            self._plans.popitem(last=False)
+        return plan
+
+    def step(self, plan: JobPlan, stage: Stage) -> Step:
+        """Returns how to run the tasks of a stage; imports the function at the first call.
+
+        Raises:
+            PermanentError: the function is not known here, or cannot be imported.
+        """
+        step = plan.steps.get(stage)
+        if step is None:
+            step = plan.steps[stage] = self._make_step(plan.spec, stage)
+        return step
+
+    def ended(self, job: str) -> None:
+        """The job is known to have ended."""
+        if job in self._plans:
+            self._plans[job].live = False
+
+    def refresh(self) -> None:
+        """Asks the store which of the live jobs have ended."""
+        live = [job for job, plan in list(self._plans.items()) if plan.live]
+        states = self._inspector.states(live)
+        for job, state in zip(live, states, strict=True):
+            if state not in LIVE_STATES:
+                self.ended(job)
+
+    def has_ended(self, job: str) -> bool:
+        """Whether a job that was met is known to have ended."""
+        plan = self._plans.get(job)
+        return plan is not None and not plan.live
+
+    def limit_s(self, job: str, stage: Stage) -> float | None:
+        """Returns the seconds an attempt may take, of a job that was met; None for no limit."""
+        plan = self._plans.get(job)
+        step = plan.steps.get(stage) if plan else None
+        return step.timeout_s if step else None
+
+    def _make_step(self, spec: JobSpec, stage: Stage) -> Step:
+        name = spec.mapper if stage == "map" else spec.reducer
+        if name is None:
+            raise PermanentError(f"the job has no function for its {stage} tasks")
+        invoker = self._registry.find(name)
+        invoker.prepare()
+        job_timeout_s = spec.timeout_s if stage == "map" else spec.reduce_timeout_s
+        limits = [limit for limit in (job_timeout_s, invoker.timeout_s) if limit is not None]
+        return Step(invoker, min(limits, default=None))

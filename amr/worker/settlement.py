@@ -1,0 +1,250 @@
+"""Sends what became of tasks to the store: outcomes, tasks given back, entries dropped, log lines.
+
+What is sent is kept until the answer is there and sent again after an error, so a lost answer loses
+nothing: every call but the log's may be repeated.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from redis.exceptions import ResponseError
+
+from amr import wire
+from amr.invokers.context import LogSink
+from amr.invokers.retry import delay_s
+from amr.store.connection import is_passing
+from amr.store.link import Call, Link
+from amr.store.replies import Code, Reply
+from amr.store.stream import Alien
+from amr.store.transitions import Done, Transitions
+from amr.task import Outcome, Task
+from amr.worker.pace import BATCH_MOST, Pace
+from amr.worker.plans import Plans
+
+log = logging.getLogger("amr.settlement")
+
+_SHOWN_BYTES = 4096
+_MOST_RETRY_AFTER_S = 86_400.0
+
+
+class _Batch(NamedTuple):
+    """What is sent together."""
+
+    outcomes: list[Outcome]
+    returned: list[Task]
+    dropped: list[bytes]
+    aliens: list[Alien]
+
+
+class Settlement:
+    """The outbox of one worker. Any thread may add to it, and any may send it.
+
+    Args:
+        transitions: of the stream.
+        plans: the jobs that the worker has met.
+        pace: learns from the answers what is left of a job.
+        sink: where the functions' lines are.
+        worker: the worker's name, told with failures.
+    """
+
+    def __init__(
+        self, transitions: Transitions, plans: Plans, pace: Pace, sink: LogSink, worker: str
+    ) -> None:
+        self._transitions = transitions
+        self._plans = plans
+        self._pace = pace
+        self._sink = sink
+        self._worker = worker
+        self._outcomes: deque[Outcome] = deque()
+        self._returned: deque[Task] = deque()
+        self._dropped: deque[bytes] = deque()
+        self._aliens: deque[Alien] = deque()
+        self._sending = threading.Lock()
+
+    def settle(self, outcome: Outcome) -> None:
+        """An attempt has ended."""
+        self._outcomes.append(outcome)
+
+    def give_back(self, tasks: Iterable[Task]) -> None:
+        """Tasks that were taken go to other workers, unstarted."""
+        self._returned.extend(tasks)
+
+    def drop(self, entries: Iterable[bytes]) -> None:
+        """Entries that no task stands behind leave the stream."""
+        self._dropped.extend(entries)
+
+    def quarantine(self, aliens: Iterable[Alien]) -> None:
+        """Entries that are not ours to understand are put aside."""
+        self._aliens.extend(aliens)
+
+    def entries(self) -> set[bytes]:
+        """Returns the entry ids of what waits to be sent."""
+        ids = {outcome.task.entry_id for outcome in self._outcomes.copy()}
+        ids |= {task.entry_id for task in self._returned.copy()}
+        return ids | set(self._dropped.copy()) | {alien.entry_id for alien in self._aliens.copy()}
+
+    def waits(self) -> bool:
+        """Whether there is anything to send."""
+        return bool(self._outcomes or self._returned or self._dropped or self._aliens)
+
+    def exchange(self, link: Link, calls: Sequence[Call] = ()) -> list[Any]:
+        """Sends all that waits and then ``calls``, in one round trip; returns the calls' values."""
+        with self._sending:
+            batch = self._take()
+            try:
+                return self._send(link, batch, calls)
+            except ResponseError as error:
+                if is_passing(error):
+                    self._keep(batch)
+                    raise
+                log.error("Redis refuses an outcome: %s; sending one at a time", error)
+                self._send_singly(link, batch)
+                return link.run_all(calls)
+            except BaseException:
+                self._keep(batch)
+                raise
+
+    def send_log(self, link: Link) -> None:
+        """Sends the lines that functions have printed so far."""
+        with self._sending:
+            link.run_all(self._log_calls())
+
+    def _send(self, link: Link, batch: _Batch, calls: Sequence[Call]) -> list[Any]:
+        own, readers = self._calls(batch)
+        values = link.run_all([*own, *calls])
+        for read, value in zip(readers, values, strict=False):
+            read(value)
+        return values[len(own) :]
+
+    def _send_singly(self, link: Link, batch: _Batch) -> None:
+        """Finds the outcome that Redis refuses, and makes a failure of its task of it."""
+        for outcome in batch.outcomes:
+            single = _Batch([outcome], [], [], [])
+            try:
+                self._send(link, single, ())
+            except ResponseError as error:
+                if is_passing(error):
+                    self._keep(single)
+                    raise
+                log.error(
+                    "job %s, %s task %d: Redis refuses its outcome: %s",
+                    *(outcome.task.job, outcome.task.stage, outcome.task.index, error),
+                )
+        self._send(link, batch._replace(outcomes=[]), ())
+
+    def _take(self) -> _Batch:
+        queues = (self._outcomes, self._returned, self._dropped, self._aliens)
+        return _Batch(*(_drain(queue) for queue in queues))
+
+    def _keep(self, batch: _Batch) -> None:
+        """Puts a batch whose answer is not known before what has come since."""
+        self._outcomes.extendleft(reversed(batch.outcomes))
+        self._returned.extendleft(reversed(batch.returned))
+        self._dropped.extendleft(reversed(batch.dropped))
+        self._aliens.extendleft(reversed(batch.aliens))
+
+    def _calls(self, batch: _Batch) -> tuple[list[Call], list[Callable[[Reply], None]]]:
+        """Returns the calls for a batch, and for each what reads its reply."""
+        calls: list[Call] = self._log_calls()
+        readers: list[Callable[[Reply], None]] = [_ignore] * len(calls)
+        done: dict[str, list[Outcome]] = defaultdict(list)
+        for outcome in batch.outcomes:
+            if outcome.failure is not None:
+                calls.append(self._fail(outcome))
+            elif outcome.task.stage == "reduce":
+                output = outcome.output or b"null"
+                shown = output[:_SHOWN_BYTES]
+                calls.append(
+                    self._transitions.finish(outcome.task, output, shown, outcome.counters)
+                )
+            else:
+                done[outcome.task.job].append(outcome)
+                continue
+            readers.append(self._reader(outcome.task.job))
+        for job, outcomes in done.items():
+            for start in range(0, len(outcomes), BATCH_MOST):
+                calls.append(self._commit(job, outcomes[start : start + BATCH_MOST]))
+                readers.append(self._reader(job))
+        returned: dict[str, list[Task]] = defaultdict(list)
+        for task in batch.returned:
+            returned[task.job].append(task)
+        calls += [self._transitions.release(job, tasks) for job, tasks in returned.items()]
+        if batch.dropped:
+            calls.append(self._transitions.drop(batch.dropped))
+        for alien in batch.aliens:
+            log.warning("entry %s is not one of ours; put aside", alien.entry_id.decode())
+            calls.append(
+                self._transitions.quarantine(alien.entry_id, "not a task of amr", alien.fields)
+            )
+        readers += [_ignore] * (len(calls) - len(readers))
+        return calls, readers
+
+    def _reader(self, job: str) -> Callable[[Reply], None]:
+        def read(reply: Reply) -> None:
+            if reply.code is Code.GONE:
+                self._plans.ended(job)
+            elif reply.code is Code.OK and reply.values:
+                _, remaining, workers = reply.values
+                self._pace.left(remaining, workers)
+
+        return read
+
+    def _commit(self, job: str, outcomes: Sequence[Outcome]) -> Call:
+        done = [Done(o.task, o.output or b"null", o.counters) for o in outcomes]
+        task_us = 1e6 * sum(outcome.elapsed_s for outcome in outcomes) / len(outcomes)
+        return self._transitions.commit(job, done, round(task_us, 3))
+
+    def _fail(self, outcome: Outcome) -> Call:
+        task, failure = outcome.task, outcome.failure
+        assert failure is not None
+        deferred = failure.retry_after_s is not None
+        wait_s = min(failure.retry_after_s or 0.0, _MOST_RETRY_AFTER_S)
+        plan = self._plans.find(task.job)
+        if not deferred and plan is not None:
+            retry = plan.spec.retry
+            wait_s = delay_s(task.attempt, retry.backoff_s, retry.max_backoff_s)
+        record = {
+            "type": failure.type,
+            "message": failure.message,
+            "traceback": failure.traceback,
+            "worker": self._worker,
+        }
+        return self._transitions.fail(
+            task,
+            error=wire.dumps(record),
+            summary=f"{failure.type}: {failure.message}",
+            delay_s=wait_s,
+            permanent=failure.permanent,
+            deferred=deferred,
+            timed_out=failure.timed_out,
+        )
+
+    def _log_calls(self) -> list[Call]:
+        lines: dict[str, list[tuple[str, int, int, int, str, str]]] = defaultdict(list)
+        for line in self._sink.drain():
+            row = (line.stage, line.index, line.attempt, line.time_ms, line.level, line.text)
+            lines[line.job].append(row)
+        return [
+            self._transitions.log(job, rows[start : start + BATCH_MOST])
+            for job, rows in lines.items()
+            for start in range(0, len(rows), BATCH_MOST)
+        ]
+
+
+def _drain(queue: deque[Any]) -> list[Any]:
+    """Empties a queue that other threads may fill meanwhile; each item is taken once."""
+    items = []
+    with suppress(IndexError):
+        while True:
+            items.append(queue.popleft())
+    return items
+
+
+def _ignore(_reply: Reply) -> None:
+    """Reads a reply that tells nothing new."""

@@ -1,0 +1,92 @@
+"""What a worker is doing just now, in memory that it shares with its supervisor.
+
+It outlives the worker: after a crash it tells which task was running, and a task that runs past its
+limit is seen even while it holds the interpreter.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import tempfile
+import time
+from typing import NamedTuple
+
+SLOT_BYTES = 64
+_ENTRY_BYTES = 40
+_LIMIT = struct.Struct("<Qq")
+
+
+class Doing(NamedTuple):
+    """What a slot says.
+
+    Attributes:
+        entry_id: entry of the sync task that is running, or empty.
+        kill_at_ns: monotonic time after which the worker is to be killed, or 0.
+        concurrent: async and HTTP calls that are running.
+    """
+
+    entry_id: bytes
+    kill_at_ns: int
+    concurrent: int
+
+
+class Slots:
+    """The slots of all workers of one trigger.
+
+    Args:
+        count: number of workers.
+        file_number: the supervisor's file, when a worker opens it; None makes a new one.
+    """
+
+    def __init__(self, count: int, file_number: int | None = None) -> None:
+        self._file = None
+        if file_number is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as we do
+            self._file.truncate(count * SLOT_BYTES)
+            file_number = self._file.fileno()
+        self.file_number = file_number
+        self._memory = mmap.mmap(file_number, count * SLOT_BYTES)
+
+    def slot(self, at: int) -> Slot:
+        """Returns the slot of worker number ``at``."""
+        return Slot(memoryview(self._memory)[at * SLOT_BYTES : (at + 1) * SLOT_BYTES])
+
+
+class Slot:
+    """One worker's slot: the worker writes, its supervisor reads."""
+
+    def __init__(self, memory: memoryview) -> None:
+        self._entry = memory[:_ENTRY_BYTES]
+        self._memory = memory
+        self._concurrent = 0
+
+    def begin(self, entry_id: bytes, limit_s: float | None) -> None:
+        """A sync task starts; it is to be killed ``limit_s`` seconds from now."""
+        kill_at_ns = 0 if limit_s is None else time.monotonic_ns() + int(limit_s * 1e9)
+        _LIMIT.pack_into(self._memory, _ENTRY_BYTES, kill_at_ns, self._concurrent)
+        self._entry[:] = entry_id.ljust(_ENTRY_BYTES, b"\0")
+
+    def end(self) -> None:
+        """The sync task ended."""
+        self._entry[:] = _NOTHING
+        _LIMIT.pack_into(self._memory, _ENTRY_BYTES, 0, self._concurrent)
+
+    def watch_concurrent(self, running: int, kill_at_ns: int) -> None:
+        """Async calls are running, and the first of them is to be ended at ``kill_at_ns``."""
+        self._concurrent = running
+        if not self._entry[0]:
+            _LIMIT.pack_into(self._memory, _ENTRY_BYTES, kill_at_ns, running)
+
+    def clear(self) -> None:
+        """A new worker takes the slot over."""
+        self._concurrent = 0
+        self.end()
+
+    def read(self) -> Doing:
+        """Returns what the slot says."""
+        kill_at_ns, concurrent = _LIMIT.unpack_from(self._memory, _ENTRY_BYTES)
+        return Doing(bytes(self._entry).rstrip(b"\0"), kill_at_ns, concurrent)
+
+
+_NOTHING = b"\0" * _ENTRY_BYTES
