@@ -1,3 +1,118 @@
-"""amr: an asynchronous MapReduce over Redis Streams."""
+"""amr: an asynchronous MapReduce over Redis Streams.
+
+``amr.run`` runs a job on a private Redis; ``Client`` and ``AsyncClient`` invoke jobs on a deployed
+trigger. Names are resolved at first use, so that importing amr costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from amr.async_client import AsyncClient, AsyncJob
+    from amr.client import Client, Job
+    from amr.errors import (
+        AmrError,
+        FunctionsError,
+        JobCancelledError,
+        JobConflictError,
+        JobEndedError,
+        JobFailedError,
+        JobSpecError,
+        PermanentError,
+        Problem,
+        RedisUnavailableError,
+        RedisUnsuitableError,
+        RetryLater,
+        SettingsError,
+        TaskError,
+        TaskTimeoutError,
+        UnknownJobError,
+        UsageError,
+        WaitTimeoutError,
+    )
+    from amr.invokers.context import Context
+    from amr.job import JobSpec
+    from amr.local_run import run
+    from amr.states import JobState
+    from amr.store.events import Event
+    from amr.store.inspect import FailedTask, JobStatus
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "amr.async_client": ("AsyncClient", "AsyncJob"),
+    "amr.client": ("Client", "Job"),
+    "amr.errors": (
+        "AmrError",
+        "FunctionsError",
+        "JobCancelledError",
+        "JobConflictError",
+        "JobEndedError",
+        "JobFailedError",
+        "JobSpecError",
+        "PermanentError",
+        "Problem",
+        "RedisUnavailableError",
+        "RedisUnsuitableError",
+        "RetryLater",
+        "SettingsError",
+        "TaskError",
+        "TaskTimeoutError",
+        "UnknownJobError",
+        "UsageError",
+        "WaitTimeoutError",
+    ),
+    "amr.invokers.context": ("Context",),
+    "amr.job": ("JobSpec",),
+    "amr.local_run": ("run",),
+    "amr.states": ("JobState",),
+    "amr.store.events": ("Event",),
+    "amr.store.inspect": ("FailedTask", "JobStatus"),
+}
+
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 - in the order of a reader's interest
+    "run",
+    "Client",
+    "Job",
+    "AsyncClient",
+    "AsyncJob",
+    "JobSpec",
+    "JobStatus",
+    "JobState",
+    "FailedTask",
+    "Event",
+    "Context",
+    "AmrError",
+    "UsageError",
+    "JobSpecError",
+    "Problem",
+    "FunctionsError",
+    "SettingsError",
+    "UnknownJobError",
+    "JobConflictError",
+    "RedisUnavailableError",
+    "RedisUnsuitableError",
+    "JobEndedError",
+    "JobFailedError",
+    "JobCancelledError",
+    "WaitTimeoutError",
+    "TaskError",
+    "PermanentError",
+    "RetryLater",
+    "TaskTimeoutError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'amr' has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -54,6 +55,7 @@ class Client:
         self.target = url if isinstance(url, RedisTarget) else resolve_target(url)
         self._keys = Keys(self.target.stream)
         self._link = Link(self.target)
+        self._idle: list[Link] = []
         self._transitions = Transitions(self._keys)
         self.inspector = Inspector(self._link, self._keys)
         self.fleet = Fleet(self._link, self._keys)
@@ -70,8 +72,9 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Ends the connection; the next call makes a new one."""
-        self._link.close()
+        """Ends the connections; the next call makes new ones."""
+        for link in (self._link, *self._idle):
+            link.close()
 
     def invoke(
         self,
@@ -124,17 +127,18 @@ class Client:
     def served_functions(self) -> set[str] | None:
         """Returns the functions that the live triggers serve, or None when there is no trigger."""
         with redis_errors(self.target):
-            now_ms = self.fleet.now_ms()
-            live = [
-                trigger.facts
-                for trigger in self.fleet.triggers()
-                if now_ms - trigger.beat_ms < trigger.facts["lease_s"] * 1000
-            ]
-        return set().union(*(facts["functions"] for facts in live)) if live else None
+            live = self.fleet.live_triggers()
+        return set().union(*(trigger.facts["functions"] for trigger in live)) if live else None
 
-    def _events(self, job: str, since_ms: int, lines: bool) -> EventReader:
-        link = Link(self.target)
-        return EventReader(link, self._keys, job, since_ms=since_ms, lines=lines)
+    @contextmanager
+    def _reading(self, job: str, since_ms: int = 0, *, lines: bool) -> Iterator[EventReader]:
+        """Lends a reader of the job's events, on a connection that nobody else uses meanwhile."""
+        link = self._idle.pop() if self._idle else Link(self.target)
+        try:
+            with redis_errors(self.target):
+                yield EventReader(link, self._keys, job, since_ms=since_ms, lines=lines)
+        finally:
+            self._idle.append(link)
 
     def _cancel(self, job: str) -> Code:
         code: Code = self._link.repeat([self._transitions.cancel(job)], _BLOCK_S)[0].code
@@ -186,17 +190,17 @@ class Job:
             WaitTimeoutError: the job had not ended by then; it goes on.
         """
         give_up_at = None if timeout is None else time.monotonic() + timeout
-        reader = self._client._events(self.id, 0, lines=False)
-        while (status := self.status()).live:
-            if on_status:
-                on_status(status)
-            block_s = 0.2 if on_status else _BLOCK_S
-            if give_up_at is not None:
-                left_s = give_up_at - time.monotonic()
-                if left_s <= 0:
-                    raise WaitTimeoutError(self.id, timeout or 0.0)
-                block_s = min(block_s, left_s)
-            self._wait_for_end(reader, block_s)
+        with self._client._reading(self.id, lines=False) as reader:
+            while (status := self.status()).live:
+                if on_status:
+                    on_status(status)
+                block_s = 0.2 if on_status else _BLOCK_S
+                if give_up_at is not None:
+                    left_s = give_up_at - time.monotonic()
+                    if left_s <= 0:
+                        raise WaitTimeoutError(self.id, timeout or 0.0)
+                    block_s = min(block_s, left_s)
+                _wait_for_end(reader, block_s)
         if on_status:
             on_status(status)
         return status
@@ -265,8 +269,7 @@ class Job:
             lines: whether to give what functions printed as well.
         """
         self.status()
-        reader = self._client._events(self.id, since_ms, lines)
-        with redis_errors(self._client.target):
+        with self._client._reading(self.id, since_ms, lines=lines) as reader:
             while True:
                 ended = not follow or not self.status().live
                 yield from reader.new()
@@ -276,14 +279,6 @@ class Job:
 
     def __iter__(self) -> Iterator[Event]:
         return self.events()
-
-    def _wait_for_end(self, reader: EventReader, block_s: float) -> None:
-        """Returns when the job ends, or after ``block_s`` seconds."""
-        until = time.monotonic() + block_s
-        with redis_errors(self._client.target):
-            while (left_s := until - time.monotonic()) > 0:
-                if any(event.ends_job for event in reader.wait(left_s)):
-                    return
 
     def _outputs_json(self, status: JobStatus) -> bytes:
         """Returns the result of a job that has no reducer."""
@@ -303,6 +298,14 @@ class Job:
             *(len(found), results),
             *(len(failures), orjson.dumps(failures)),
         )
+
+
+def _wait_for_end(reader: EventReader, block_s: float) -> None:
+    """Returns when the job ends, or after ``block_s`` seconds."""
+    until = time.monotonic() + block_s
+    while (left_s := until - time.monotonic()) > 0:
+        if any(event.ends_job for event in reader.wait(left_s)):
+            return
 
 
 def read_spec(job: JobLike, *, has_inputs: bool = False) -> JobSpec:

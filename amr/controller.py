@@ -105,9 +105,7 @@ def checked_job_id(job: str) -> str:
 class _Sender:
     """Sends one job."""
 
-    def __init__(
-        self, link: Link, transitions: Transitions, job: str, record: JobRecord
-    ) -> None:
+    def __init__(self, link: Link, transitions: Transitions, job: str, record: JobRecord) -> None:
         self._link = link
         self._transitions = transitions
         self._job = job
@@ -118,7 +116,9 @@ class _Sender:
 
     def create(self) -> bool:
         """Creates the job, or finds it; False when there is nothing left to send."""
-        reply = self._link.repeat([self._transitions.create(self._job, self._record)], PATIENCE_S)[0]
+        reply = self._link.repeat([self._transitions.create(self._job, self._record)], PATIENCE_S)[
+            0
+        ]
         self._to_create = False
         if reply.code is Code.CONFLICT:
             raise JobConflictError(self._job)
@@ -214,4 +214,3 @@ def _new_id(spec: JobSpec) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", spec.display_name.lower()).strip("-")[:40].strip("-")
     random = "".join(secrets.choice(_ID_LETTERS) for _ in range(8))
     return f"{slug or 'job'}-{random}"
-

@@ -83,9 +83,7 @@ class JobConflictError(UsageError):
 
     def __init__(self, job: str) -> None:
         self.job = job
-        super().__init__(
-            f"job {job!r} exists with another content; give the new job another --id"
-        )
+        super().__init__(f"job {job!r} exists with another content; give the new job another --id")
 
 
 class RedisUnavailableError(AmrError):

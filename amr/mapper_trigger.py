@@ -40,11 +40,11 @@ from amr.task import Outcome, Task
 from amr.worker.concurrent import ConcurrentRunner, Work
 from amr.worker.hand import Hand
 from amr.worker.interrupt import Interrupter
+from amr.worker.order import WorkerOrder
 from amr.worker.pace import BATCH_S, Pace
 from amr.worker.plans import JobPlan, Plans, Step
 from amr.worker.reduce_input import build_reduce_input
 from amr.worker.settlement import Settlement
-from amr.worker.order import WorkerOrder
 from amr.worker.slot import Slot, Slots
 from amr.worker.watcher import KILL_AFTER_S, Watcher
 

@@ -2,6 +2,9 @@
 
 The client library repeats nothing on its own: a repeated XADD or half a script's reply would
 count twice. Only :func:`call_with_retries` repeats, around calls that may be made again.
+
+Modules above the store catch ``RedisError``, ``ResponseError`` and ``ReplyTimeoutError`` by their
+names here, and never import the client library themselves.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
 )
+from redis.exceptions import TimeoutError as ReplyTimeoutError
 from redis.retry import Retry
 
 from amr.errors import RedisUnavailableError
@@ -35,6 +39,16 @@ from amr.settings import BLOCK_S
 
 if TYPE_CHECKING:
     import threading
+
+__all__ = [
+    "RedisError",
+    "ReplyTimeoutError",
+    "ResponseError",
+    "call_with_retries",
+    "connect",
+    "is_passing",
+    "redis_errors",
+]
 
 log = logging.getLogger("amr.store.connection")
 log.addFilter(RateLimited())
@@ -89,7 +103,7 @@ def is_passing(error: BaseException) -> bool:
     """Says if the same call may succeed a little later: the link, a restart, a failover, memory."""
     if isinstance(error, (AuthenticationError, AuthorizationError)):
         return False
-    if isinstance(error, (redis.ConnectionError, redis.TimeoutError)):
+    if isinstance(error, (redis.ConnectionError, ReplyTimeoutError)):
         return not _is_tls_refusal(error)
     if isinstance(error, ResponseError):
         return type(error).__name__ in _PASSING_CLASSES or bool(_PASSING_CODES.match(str(error)))
@@ -210,7 +224,7 @@ def _repeat(
     def drop_connections(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         log.warning("Redis: %s; trying again", error)
-        if isinstance(error, (redis.ConnectionError, redis.TimeoutError, ReadOnlyError)):
+        if isinstance(error, (redis.ConnectionError, ReplyTimeoutError, ReadOnlyError)):
             client.connection_pool.disconnect(inuse_connections=False)
 
     pending: list[RedisError] = [first]
@@ -248,7 +262,7 @@ def _explain(error: RedisError, target: RedisTarget) -> str | None:
         return "it does not speak Redis's protocol; is the port right?"
     if _is_tls_refusal(error):
         return _explain_tls(error)
-    if isinstance(error, redis.TimeoutError):
+    if isinstance(error, ReplyTimeoutError):
         hint = ", and does it speak TLS" if target.scheme == "rediss" else ""
         return f"it does not answer ({error}); is the address right{hint}, no firewall between?"
     if isinstance(error, redis.ConnectionError):

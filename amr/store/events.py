@@ -98,4 +98,3 @@ def _read_event(row: Any) -> Event:
     kind = fields.pop("kind", "log")
     time_ms = int(fields.pop("time", 0) or entry_id.partition("-")[0])
     return Event(entry_id, time_ms, kind, {k: v for k, v in fields.items() if v != ""})
-

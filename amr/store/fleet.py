@@ -57,8 +57,7 @@ class Fleet:
 
     def now_ms(self) -> int:
         """Returns the time of Redis in milliseconds since the epoch."""
-        seconds, micros = self._link.run(Call(("TIME",), same))
-        return int(seconds) * 1000 + int(micros) // 1000
+        return _read_time(self._link.run(self._time()))
 
     def live_workers(self) -> list[str]:
         """Returns the workers whose lease has not ended."""
@@ -74,12 +73,14 @@ class Fleet:
 
     def triggers(self) -> list[TriggerFacts]:
         """Returns the triggers that ever beat and were not forgotten, by their ids."""
-        flat = self._link.run(Call(("HGETALL", self._keys.stream_key("triggers")), same))
-        found = []
-        for name, value in zip(flat[0::2], flat[1::2], strict=True):
-            beat_ms, _, facts = value.partition(b" ")
-            found.append(TriggerFacts(name.decode(), int(beat_ms), orjson.loads(facts)))
-        return sorted(found, key=lambda trigger: trigger.trigger)
+        return _read_triggers(self._link.run(self._facts()))
+
+    def live_triggers(self) -> list[TriggerFacts]:
+        """Returns the triggers whose last heartbeat is younger than their lease."""
+        time_, flat = self._link.run_all([self._time(), self._facts()])
+        now_ms = _read_time(time_)
+        found = _read_triggers(flat)
+        return [t for t in found if now_ms - t.beat_ms < t.facts["lease_s"] * 1000]
 
     def backlog(self) -> Backlog:
         """Returns what stands on the stream; zeros when it does not exist."""
@@ -96,16 +97,16 @@ class Fleet:
             if not str(error).startswith(("ERR no such key", "no such key", "NOGROUP")):
                 raise
             return Backlog(0, 0, ())
-        ours = next((group for group in map(_pairs, groups) if group[b"name"] == GROUP.encode()), {})
+        ours = next(
+            (group for group in map(_pairs, groups) if group[b"name"] == GROUP.encode()), {}
+        )
         names = (_pairs(consumer)[b"name"].decode() for consumer in consumers)
         return Backlog(entries, int(ours.get(b"pending", 0)), tuple(names))
 
     def held_by(self, worker: str, count: int) -> Entries:
         """Returns up to ``count`` of the entries that are pending for ``worker``."""
         stream = self._keys.stream_key("stream")
-        pending = self._link.run(
-            Call(("XPENDING", stream, GROUP, "-", "+", count, worker), same)
-        )
+        pending = self._link.run(Call(("XPENDING", stream, GROUP, "-", "+", count, worker), same))
         ids = [row[0] for row in pending]
         found = self._link.run_all([Call(("XRANGE", stream, i, i), same) for i in ids])
         rows = [row[0] if row else (i, None) for i, row in zip(ids, found, strict=True)]
@@ -148,10 +149,29 @@ class Fleet:
             self._link.run_all([Call(("ZREM", k, *page), same) for k in (key, active)])
         return len(gone)
 
+    def _time(self) -> Call:
+        return Call(("TIME",), same)
+
+    def _facts(self) -> Call:
+        return Call(("HGETALL", self._keys.stream_key("triggers")), same)
+
     def _workers(self, least: str, most: str) -> list[str]:
         key = self._keys.stream_key("workers")
         reply = self._link.run(Call(("ZRANGEBYSCORE", key, least, most), same))
         return [worker.decode() for worker in reply]
+
+
+def _read_time(reply: Any) -> int:
+    seconds, micros = reply
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+def _read_triggers(flat: Any) -> list[TriggerFacts]:
+    found = []
+    for name, value in zip(flat[0::2], flat[1::2], strict=True):
+        beat_ms, _, facts = value.partition(b" ")
+        found.append(TriggerFacts(name.decode(), int(beat_ms), orjson.loads(facts)))
+    return sorted(found, key=lambda trigger: trigger.trigger)
 
 
 def _pairs(flat: Any) -> dict[bytes, Any]:

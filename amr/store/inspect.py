@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from amr.states import LIVE_STATES, JobState
-from amr.store.keys import GROUP, Keys
+from amr.store.keys import Keys
 from amr.store.link import Call, Link, same
 
 _PAGE = 1000
@@ -158,9 +158,7 @@ class Inspector:
 
     def result(self, job: str) -> bytes | None:
         """Returns the reducer's output as JSON, or None when there is none."""
-        reply: bytes | None = self._link.run(
-            Call(("GET", self._keys.job_key("result", job)), same)
-        )
+        reply: bytes | None = self._link.run(Call(("GET", self._keys.job_key("result", job)), same))
         return reply
 
     def outputs(self, job: str, total: int) -> Iterator[tuple[int, bytes | None]]:
@@ -255,6 +253,4 @@ def _read_status(job: str, row: list[Any], appended: int, counters: Any) -> JobS
 
 def _read_counters(reply: Any) -> dict[str, int]:
     flat = reply if isinstance(reply, list) else [x for pair in reply.items() for x in pair]
-    return {
-        name.decode(): int(value) for name, value in zip(flat[0::2], flat[1::2], strict=True)
-    }
+    return {name.decode(): int(value) for name, value in zip(flat[0::2], flat[1::2], strict=True)}

@@ -1,4 +1,4 @@
-"""The name of every Redis key. All keys of a stream share its hash tag, so a script has one slot."""
+"""The name of every Redis key. All keys of a stream share its hash tag: a script has one slot."""
 
 from __future__ import annotations
 

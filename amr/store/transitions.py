@@ -65,8 +65,7 @@ class Transitions:
 
     def create(self, job: str, record: JobRecord) -> Call:
         """A new job, or the same again. CREATED | EXISTS state appended | CONFLICT."""
-        fields = record._replace(reducer=int(record.reducer))
-        return self._call("create", job, fields)
+        return self._call("create", job, _plain(record))
 
     def append(self, job: str, offset: int, inputs: Sequence[bytes]) -> Call:
         """More inputs, from position ``offset`` on. OK appended | GONE | SEALED | GAP appended."""
@@ -87,15 +86,18 @@ class Transitions:
         Returns:
             A call that reads OK accepted remaining workers | GONE.
         """
-        tasks = chain.from_iterable((item.task.index, item.task.entry_id, item.output)
-                                    for item in done)  # fmt: skip
+        tasks: list[Argument] = []
+        for item in done:
+            tasks += (item.task.index, item.task.entry_id, item.output)
         counted = [
             (position, name, increment)
             for position, item in enumerate(done)
             if item.counters
             for name, increment in item.counters.items()
         ]
-        arguments = (task_us, len(counted), *tasks, *chain.from_iterable(counted))
+        arguments: list[Argument] = [task_us, len(counted), *tasks]
+        for row in counted:
+            arguments += row
         return self._call("commit", job, arguments)
 
     def fail(
@@ -171,7 +173,7 @@ class Transitions:
         self, task: Task, output: bytes, shown: bytes, counters: dict[str, int] | None
     ) -> Call:
         """The reducer's output; ``shown`` is its start, for the events. OK | STALE | GONE."""
-        counted = chain.from_iterable((counters or {}).items())
+        counted: list[Argument] = [x for row in (counters or {}).items() for x in row]
         return self._call("finish", task.job, (task.entry_id, output, shown, *counted))
 
     def cancel(self, job: str) -> Call:
@@ -204,6 +206,12 @@ class Transitions:
     def retire(self, worker: str) -> Call:
         """A worker that is gone and holds nothing is forgotten. OK | ALIVE | HOLDS."""
         return self._call("retire", "", (worker,))
+
+
+def _plain(record: JobRecord) -> list[Argument]:
+    """Returns the record's values in the order of the script's arguments."""
+    values: list[Argument] = list(record)
+    return [int(value) if isinstance(value, bool) else value for value in values]
 
 
 def _field(task: Task) -> str:

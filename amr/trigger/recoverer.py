@@ -35,7 +35,7 @@ class Recoverer:
         self._transitions = transitions
 
     def look(self) -> None:
-        """Recovers the tasks of every worker whose lease has ended, and of consumers without one."""
+        """Recovers the tasks of workers whose lease has ended, and of consumers without one."""
         lapsed = set(self._fleet.lapsed_workers())
         lapsed |= set(self._fleet.backlog().consumers) - set(self._fleet.known_workers())
         for worker in sorted(lapsed):

@@ -1,0 +1,108 @@
+"""The client for asyncio.
+
+Each call runs on a thread, so that a cancelled one never spoils a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from types import TracebackType
+from typing import Any, Self
+
+from amr.client import Client, Job, JobLike
+from amr.redis_url import RedisTarget
+from amr.store.events import Event
+from amr.store.inspect import FailedTask, JobStatus
+
+
+class AsyncClient:
+    """Talks to one stream; arguments, results and errors are those of ``Client``."""
+
+    def __init__(self, url: str | RedisTarget | None = None) -> None:
+        self._client = Client(url)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the connections; the next call makes new ones."""
+        await asyncio.to_thread(self._client.close)
+
+    async def invoke(
+        self, job: JobLike, *, id: str | None = None, inputs: Iterable[Any] | None = None
+    ) -> AsyncJob:
+        """Submits a job and returns at once; see ``Client.invoke``."""
+        return AsyncJob(await asyncio.to_thread(self._client.invoke, job, id=id, inputs=inputs))
+
+    def job(self, id: str) -> AsyncJob:
+        """Returns the handle of a job that was invoked before; its existence is not checked."""
+        return AsyncJob(self._client.job(id))
+
+    async def newest(self) -> AsyncJob | None:
+        """Returns the job that was invoked last, or None when there is none."""
+        job = await asyncio.to_thread(self._client.newest)
+        return AsyncJob(job) if job else None
+
+    async def jobs(self, *, state: str | None = None, most: int = 100) -> list[JobStatus]:
+        """Returns where jobs stand, the newest first; see ``Client.jobs``."""
+        return await asyncio.to_thread(self._client.jobs, state=state, most=most)
+
+
+class AsyncJob:
+    """Handle of one job; see ``Job``."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def __repr__(self) -> str:
+        return f"AsyncJob({self.id!r})"
+
+    @property
+    def id(self) -> str:
+        """Job id."""
+        return self._job.id
+
+    @property
+    def created(self) -> bool:
+        """False when ``invoke`` found the same job submitted before."""
+        return self._job.created
+
+    async def status(self) -> JobStatus:
+        """Returns where the job stands."""
+        return await asyncio.to_thread(self._job.status)
+
+    async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 - as Job.wait
+        """Returns how the job stands when it has ended; see ``Job.wait``."""
+        return await asyncio.to_thread(self._job.wait, timeout)
+
+    async def result(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - as Job.result
+        """Waits for the end and returns the result; see ``Job.result``."""
+        return await asyncio.to_thread(self._job.result, timeout)
+
+    async def failures(self) -> list[FailedTask]:
+        """Returns the tasks that are out of attempts, in input order."""
+        return await asyncio.to_thread(self._job.failures)
+
+    async def cancel(self) -> bool:
+        """Ends the job at once; see ``Job.cancel``."""
+        return await asyncio.to_thread(self._job.cancel)
+
+    async def events(
+        self, *, since_ms: int = 0, follow: bool = True, lines: bool = True
+    ) -> AsyncIterator[Event]:
+        """Yields the lines of the job's life and of its functions; see ``Job.events``."""
+        events = self._job.events(since_ms=since_ms, follow=follow, lines=lines)
+        while (event := await asyncio.to_thread(next, events, None)) is not None:
+            yield event
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self.events()
