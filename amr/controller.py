@@ -1,7 +1,7 @@
 """From a job's description to a job: create, append in chunks, seal.
 
-Mapping begins while later chunks are still being sent. Every step may be repeated: a submission that
-was cut goes on where it stopped when it is made again with the same id.
+Mapping begins while later chunks are still being sent. Every step may be repeated: a submission
+that was cut goes on where it stopped when it is made again with the same id.
 """
 
 from __future__ import annotations

@@ -121,9 +121,9 @@ def run(
     """Runs a job on a private Redis and its own workers, and returns its result.
 
     Args:
-        job: as for ``Client.invoke``. In a mapping, ``mapper`` and ``reducer`` may be plain functions
-            in place of names; they must be importable by module and name, for the workers are other
-            processes.
+        job: as for ``Client.invoke``. In a mapping, ``mapper`` and ``reducer`` may be plain
+            functions in place of names; they must be importable by module and name, for the
+            workers are other processes.
         functions: a directory of functions, or functions whose ``__name__`` the job names.
         inputs: takes the place of the description's inputs.
         processes: number of workers; the cores of this machine by default.

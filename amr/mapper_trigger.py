@@ -1,9 +1,9 @@
 """One worker of a trigger: fetch → attempt → commit | fail | release. Reduce tasks run here too.
 
 The main thread runs sync functions itself, so that a function has the thread that signals and many
-libraries want, and no hand-over costs time. Async functions and HTTP calls run beside it on an event
-loop (``worker/concurrent.py``); a watcher thread (``worker/watcher.py``) does what cannot wait for a
-slow function. Outcomes of a batch and the fetch of the next one share a round trip.
+libraries want, and no hand-over costs time. Async functions and HTTP calls run beside it on an
+event loop (``worker/concurrent.py``); a watcher thread (``worker/watcher.py``) does what cannot
+wait for a slow function. Outcomes of a batch and the fetch of the next one share a round trip.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Task(NamedTuple):
     entry_id: bytes
     job: str
     stage: Stage
-    index: int
+    index: int  # type: ignore[assignment] # hides tuple.index, which nobody needs of a task
     attempt: int
     body: bytes
     suspect: bool = False

@@ -19,9 +19,9 @@ class Event:
     Attributes:
         id: its place among the job's lines, such as ``1763676800000-0``.
         time_ms: when, in milliseconds since the epoch.
-        kind: ``created``, ``queued``, ``progress``, ``retry``, ``failed`` (a task when it names one,
-            else the job), ``swept``, ``reducing``, ``succeeded``, ``cancelled``, or ``log`` for a
-            line that a function printed.
+        kind: ``created``, ``queued``, ``progress``, ``retry``, ``failed`` (a task when it names
+            one, else the job), ``swept``, ``reducing``, ``succeeded``, ``cancelled``, or ``log``
+            for a line that a function printed.
         fields: what there is to say, by name.
     """
 
