@@ -47,8 +47,9 @@ class Recoverer:
         """Recovers the tasks of a worker of this machine whose end was seen."""
         self._link.run(self._fleet.depart(death.worker))
         moved = self.recover(death.worker, death)
-        if moved or death.status != 0:
-            log.warning("worker %s %s; %d task(s) moved", death.worker, death.reason, moved)
+        expected = death.status == 0 or death.killed == "stop"
+        level = logging.INFO if expected else logging.WARNING
+        log.log(level, "worker %s %s; %d task(s) moved", death.worker, death.reason, moved)
 
     def recover(self, worker: str, death: Death | None) -> int:
         """Moves what is pending for ``worker`` to others; returns how many tasks were moved."""
