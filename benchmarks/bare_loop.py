@@ -49,9 +49,7 @@ if #bodies > 0 then
   redis.call('HSET', KEYS[5], 'fed', fed + #bodies)
 end
 return done
-"""
-    % _WINDOW
-)
+""".replace("WINDOW", str(_WINDOW))
 
 _KEYS = ("{bare}stream", "{bare}inputs", "{bare}inflight", "{bare}outputs", "{bare}job")
 
