@@ -18,8 +18,7 @@ import redis
 _BATCH = 200
 _WINDOW = 4000
 
-_COMMIT = (
-    """
+_COMMIT = """
 local entries, indexes, outputs = {}, {}, {}
 for at = 1, #ARGV, 3 do
   entries[#entries + 1] = ARGV[at]
