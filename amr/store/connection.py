@@ -250,7 +250,7 @@ def _explain(error: RedisError, target: RedisTarget) -> str | None:
     if isinstance(error, (AuthenticationError, AuthorizationError)):
         return _explain_login(error, target)
     if isinstance(error, NoPermissionError):
-        return f"its ACL does not let us work: {error}; see the permissions in docs"
+        return f"its ACL does not let us work ({error}); allow this user that, on the keys amr:*"
     if isinstance(error, BusyLoadingError):
         return "it is still loading its data; try again in a moment"
     if isinstance(error, MovedError):

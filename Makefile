@@ -1,0 +1,31 @@
+# Thin targets: each one's command stands here, nothing is hidden.
+
+# The environment's own; PYTHON=… on the command line chooses what `setup` makes it from.
+VENV_PYTHON = .venv/bin/python
+STAMP = .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+
+setup: $(STAMP) ## a virtual environment in .venv with everything that the other targets need
+
+$(STAMP): pyproject.toml .ci/setup
+	@sh .ci/setup
+	@touch $@
+
+demo: $(STAMP) ## Monte Carlo Pi, on a Redis of its own
+	.venv/bin/amr run jobs/pi.json
+
+test: $(STAMP) ## every test
+	$(VENV_PYTHON) -m pytest
+
+check: $(STAMP) ## format, lint and types
+	$(VENV_PYTHON) -m ruff format --check
+	$(VENV_PYTHON) -m ruff check
+	$(VENV_PYTHON) -m mypy
+
+bench: $(STAMP) ## the speed figures; takes some minutes
+	$(VENV_PYTHON) -m benchmarks
