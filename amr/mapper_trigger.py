@@ -20,8 +20,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import redis
-
 from amr.attempt import attempt
 from amr.invokers import capture
 from amr.invokers.context import Context, LogSink
@@ -31,6 +29,7 @@ from amr.log import RateLimited, configure
 from amr.redis_url import RedisTarget, parse_redis_url
 from amr.service import PeriodicService
 from amr.settings import BLOCK_S
+from amr.store.connection import RedisError, ReplyTimeoutError
 from amr.store.inspect import Inspector
 from amr.store.keys import Keys
 from amr.store.link import Link
@@ -140,7 +139,7 @@ class MapperTrigger:
         try:
             step()
             self._failures = 0
-        except redis.RedisError as error:
+        except RedisError as error:
             self._holds_unknown = True
             self._blocked.close()
             log.warning("Redis: %s; trying again", error)
@@ -153,7 +152,7 @@ class MapperTrigger:
     def _make_group(self) -> None:
         try:
             ensure_group(self._link, self._keys)
-        except redis.RedisError as error:
+        except RedisError as error:
             log.warning("Redis: %s; trying again", error)
 
     def _step(self) -> None:
@@ -191,7 +190,7 @@ class MapperTrigger:
             entries, epoch = self._blocked.finish(_ANSWER_S)
             self._take(entries, epoch)
         elif not readable and self._blocked.waiting():
-            raise redis.TimeoutError("a blocking read was not answered: the link is dead")
+            raise ReplyTimeoutError("a blocking read was not answered: the link is dead")
 
     def _forget_wakes(self) -> None:
         with suppress(BlockingIOError):
@@ -268,7 +267,7 @@ class MapperTrigger:
             body = task.body
             if task.stage == "reduce":
                 body = build_reduce_input(self._inspector, task.job, plan)
-        except redis.RedisError:
+        except RedisError:
             self._hand.put_back(task)
             raise
         except Exception as error:

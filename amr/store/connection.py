@@ -25,7 +25,6 @@ from redis.exceptions import (
     InvalidResponse,
     MovedError,
     NoPermissionError,
-    ReadOnlyError,
     RedisError,
     ResponseError,
 )
@@ -117,7 +116,6 @@ _PASSING_CLASSES = frozenset(
 
 
 def call_with_retries(
-    client: redis.Redis,
     call: Callable[[], Result],
     *,
     for_s: float,
@@ -126,7 +124,6 @@ def call_with_retries(
     """Calls ``call`` until it succeeds, repeating while its errors are passing ones.
 
     Args:
-        client: the client that ``call`` uses; broken connections of it are dropped in between.
         call: sends to Redis, and may be made again after a lost reply.
         for_s: seconds after which the last error is raised.
         stopping: once set, there is no further pause and no further call.
@@ -143,7 +140,7 @@ def call_with_retries(
         if not is_passing(error):
             raise
         first = error
-    return _repeat(client, call, first, for_s, stopping)
+    return _repeat(call, first, for_s, stopping)
 
 
 @contextmanager
@@ -205,7 +202,6 @@ def _connect_by_sentinels(target: RedisTarget, options: dict[str, Any]) -> redis
 
 
 def _repeat(
-    client: redis.Redis,
     call: Callable[[], Result],
     first: RedisError,
     for_s: float,
@@ -221,11 +217,9 @@ def _repeat(
         stop = tenacity.stop_any(stop, tenacity.stop_when_event_set(stopping))
         options["sleep"] = tenacity.sleep_using_event(stopping)
 
-    def drop_connections(state: tenacity.RetryCallState) -> None:
+    def tell(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         log.warning("Redis: %s; trying again", error)
-        if isinstance(error, (redis.ConnectionError, ReplyTimeoutError, ReadOnlyError)):
-            client.connection_pool.disconnect(inuse_connections=False)
 
     pending: list[RedisError] = [first]
 
@@ -238,7 +232,7 @@ def _repeat(
         retry=tenacity.retry_if_exception(is_passing),
         wait=pause,
         stop=stop,
-        before_sleep=drop_connections,
+        before_sleep=tell,
         reraise=True,
         **options,
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import redis
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 
 from amr.redis_url import RedisTarget
 from amr.store.connection import call_with_retries, connect
@@ -74,10 +74,7 @@ class Link:
         with self._lock:
             replies = self._round_trip(calls)
             replies = self._load_and_repeat(calls, replies)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return [call.read(reply) for call, reply in zip(calls, replies, strict=True)]
+        return self._values(calls, replies)
 
     def repeat(self, calls: Sequence[Call], for_s: float) -> list[Any]:
         """Returns the values of calls that may be repeated, trying for up to ``for_s`` seconds.
@@ -85,7 +82,7 @@ class Link:
         Raises:
             redis.RedisError: the last passing error when the time ran out, any other at once.
         """
-        return call_with_retries(connect(self.target), lambda: self.run_all(calls), for_s=for_s)
+        return call_with_retries(lambda: self.run_all(calls), for_s=for_s)
 
     def begin(self, calls: Sequence[Call]) -> None:
         """Sends calls without waiting; ``finish`` gives their values."""
@@ -96,10 +93,7 @@ class Link:
         """Returns the values of the calls that ``begin`` sent."""
         calls, self._sent = self._sent, []
         replies = self._receive(len(calls), timeout_s)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return [call.read(reply) for call, reply in zip(calls, replies, strict=True)]
+        return self._values(calls, replies)
 
     def waiting(self) -> bool:
         """Whether calls were begun and not finished."""
@@ -151,6 +145,14 @@ class Link:
             self.close()
             raise
         return replies
+
+    def _values(self, calls: Sequence[Call], replies: list[Any]) -> list[Any]:
+        for reply in replies:
+            if isinstance(reply, ReadOnlyError):
+                self.close()  # this server is no longer the master: the next connection finds it
+            if isinstance(reply, Exception):
+                raise reply
+        return [call.read(reply) for call, reply in zip(calls, replies, strict=True)]
 
     def _round_trip(self, calls: Sequence[Call]) -> list[Any]:
         self._send(calls)

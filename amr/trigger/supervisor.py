@@ -16,13 +16,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import redis
-
 from amr.log import RateLimited
 from amr.redis_url import RedisTarget
 from amr.service import PeriodicService
 from amr.settings import CONCURRENCY, GRACE_S, LEASE_S
-from amr.store.connection import connect, redis_errors
+from amr.store.connection import RedisError, connect, redis_errors
 from amr.store.fleet import Fleet
 from amr.store.health import require_suitable
 from amr.store.inspect import Inspector
@@ -151,7 +149,7 @@ class Supervisor:
                 del self._deaths[0]
             if not self._stops:
                 self._start_workers()
-        except redis.RedisError as error:
+        except RedisError as error:
             log.warning("Redis: %s; trying again", error)
 
     def _start_workers(self) -> None:
@@ -178,7 +176,7 @@ class Supervisor:
             self._pause()
         try:
             self._link.run(self._fleet.forget_trigger(self._trigger))
-        except redis.RedisError as error:
+        except RedisError as error:
             log.warning("Redis: %s", error)
 
     def _pause(self) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 
-import redis
-
+from amr.store.connection import ResponseError
 from amr.store.inspect import Inspector
 from amr.store.keys import Keys
 from amr.store.link import Link
@@ -35,7 +34,7 @@ class Sweeper:
         for job in self._inspector.active_ids():
             try:
                 self._sweep_job(job)
-            except redis.ResponseError as error:
+            except ResponseError as error:
                 if not is_group_missing(error):
                     raise
                 ensure_group(self._link, self._keys)

@@ -13,12 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from redis.exceptions import ResponseError
-
 from amr import wire
 from amr.invokers.context import LogSink
 from amr.invokers.retry import delay_s
-from amr.store.connection import is_passing
+from amr.store.connection import ResponseError, is_passing
 from amr.store.link import Call, Link
 from amr.store.replies import Code, Reply
 from amr.store.stream import Alien

@@ -274,7 +274,7 @@ def failing(client: redis.Redis, errors: list[Exception]) -> Callable[[], bytes]
 
 def test_passing_errors_are_repeated_until_the_call_succeeds(redis_client: redis.Redis) -> None:
     errors: list[Exception] = [ConnectionError("gone"), TimeoutError("late"), BusyLoadingError("x")]
-    assert call_with_retries(redis_client, failing(redis_client, errors), for_s=10) == b"done"
+    assert call_with_retries(failing(redis_client, errors), for_s=10) == b"done"
 
 
 def test_other_errors_are_raised_at_once_and_also_in_between(redis_client: redis.Redis) -> None:
@@ -284,14 +284,14 @@ def test_other_errors_are_raised_at_once_and_also_in_between(redis_client: redis
         ValueError("no"),
     ]
     with pytest.raises(ResponseError, match="WRONGTYPE"):
-        call_with_retries(redis_client, failing(redis_client, errors), for_s=10)
+        call_with_retries(failing(redis_client, errors), for_s=10)
     assert len(errors) == 1
 
 
 def test_the_last_error_is_raised_when_the_time_runs_out(redis_client: redis.Redis) -> None:
     errors: list[Exception] = [ConnectionError(f"error {n}") for n in range(1000)]
     with pytest.raises(ConnectionError, match="error"):
-        call_with_retries(redis_client, failing(redis_client, errors), for_s=0.2)
+        call_with_retries(failing(redis_client, errors), for_s=0.2)
     assert 900 < len(errors) < 1000
 
 
@@ -300,7 +300,7 @@ def test_a_stopping_worker_repeats_no_more(redis_client: redis.Redis) -> None:
     stopping.set()
     errors: list[Exception] = [ConnectionError("gone"), ConnectionError("again")]
     with pytest.raises(ConnectionError, match="gone"):
-        call_with_retries(redis_client, failing(redis_client, errors), for_s=600, stopping=stopping)
+        call_with_retries(failing(redis_client, errors), for_s=600, stopping=stopping)
 
 
 def test_a_call_outlives_a_restart_of_redis(new_redis: NewRedis) -> None:
@@ -308,7 +308,7 @@ def test_a_call_outlives_a_restart_of_redis(new_redis: NewRedis) -> None:
     with connect(server.target) as client:
         client.set("kept", "1")
         server.restart(kill=True, wait=False)
-        assert call_with_retries(client, lambda: client.get("kept"), for_s=20) == b"1"
+        assert call_with_retries(lambda: client.get("kept"), for_s=20) == b"1"
 
 
 def test_sentinels_lead_to_the_primary(new_redis: NewRedis, tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ def test_sentinels_lead_to_the_primary(new_redis: NewRedis, tmp_path: Path) -> N
     try:
         target = parse_redis_url(f"redis+sentinel://127.0.0.1:{port}/main/1#s")
         with connect(target) as client:
-            assert call_with_retries(client, lambda: client.set("key", "1"), for_s=20)
+            assert call_with_retries(lambda: client.set("key", "1"), for_s=20)
             assert client.info("keyspace")["db1"]["keys"] == 1
     finally:
         sentinel.kill()
