@@ -98,7 +98,7 @@ class MapperTrigger:
 
     def run(self) -> None:
         """Works until ``stop``; must be called on the main thread."""
-        capture.install(self._sink)
+        capture.install()
         self._interrupter.install()
         watcher_link = Link(self._link.target)
         watcher = Watcher(

@@ -117,7 +117,7 @@ class Link:
     def _connected(self) -> Any:
         if self._connection is None:
             connection = connect(self.target).connection_pool.make_connection()
-            connection.connect()
+            connection.connect()  # type: ignore[no-untyped-call]
             self._connection = connection
         return self._connection
 

@@ -1,0 +1,121 @@
+"""What is said of an attempt that failed: in one line, and in the user's part of the traceback."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+import amr
+from amr.errors import PermanentError, RetryLater, TaskTimeoutError
+from amr.task import Failure
+from amr.wire import NotJsonError
+
+_MESSAGE_MOST = 4096
+_TRACEBACK_MOST = 16_384
+_OWN_CODE = str(Path(amr.__file__).parent)
+
+
+class HttpError(Exception):
+    """An HTTP function answered with an error.
+
+    Args:
+        message: what it answered.
+        status: HTTP status, or 0 when there was none.
+        permanent: asking again is pointless.
+        retry_after_s: seconds the endpoint asked for.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        permanent: bool = False,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s
+
+    @property
+    def type(self) -> str:
+        """How the error is called in lists."""
+        return f"HTTP {self.status}" if self.status else "HTTP"
+
+
+def describe_failure(error: BaseException, function: str) -> Failure:
+    """Returns what is kept of ``error``, which a call of ``function`` ended with.
+
+    The message names the function, and the file and line of the user's code where it broke.
+    Errors after which more attempts are pointless are marked: ``PermanentError``, output that is
+    not JSON, a function that cannot be imported or called, an HTTP status that says so.
+    """
+    frames = _user_frames(error.__traceback__)
+    place = ""
+    if frames:
+        place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})"
+    kind = error.type if isinstance(error, HttpError) else type(error).__name__
+    text = _text(error)
+    message = text if text.startswith(function) else f"{function}: {text}"
+    return Failure(
+        type=kind,
+        message=_cut(f"{message}{place}", _MESSAGE_MOST).replace("\n", " "),
+        traceback=_cut(_format(error, frames), _TRACEBACK_MOST),
+        permanent=_is_permanent(error),
+        retry_after_s=_retry_after_s(error),
+        timed_out=isinstance(error, TaskTimeoutError),
+    )
+
+
+def _is_permanent(error: BaseException) -> bool:
+    if isinstance(error, HttpError):
+        return error.permanent
+    return isinstance(error, (PermanentError, NotJsonError))
+
+
+def _retry_after_s(error: BaseException) -> float | None:
+    if isinstance(error, RetryLater):
+        return max(0.0, float(error.delay_s))
+    return error.retry_after_s if isinstance(error, HttpError) else None
+
+
+def _text(error: BaseException) -> str:
+    """Returns the error's own words; an error whose words cannot be had is still an error."""
+    try:
+        text = str(error).strip()
+    except Exception as broken:
+        text = f"(its text cannot be read: {type(broken).__name__})"
+    if isinstance(error, SystemExit):
+        return f"called sys.exit({text})"
+    return text or "raised without a message"
+
+
+def _user_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
+    """Returns the frames below amr's own: those of the user's code and what it called."""
+    frames = list(traceback.extract_tb(trace))
+    while frames and _is_own(frames[0].filename):
+        frames.pop(0)
+    while frames and _is_own(frames[-1].filename):
+        frames.pop()
+    return frames
+
+
+def _is_own(filename: str) -> bool:
+    return filename.startswith((_OWN_CODE, "<frozen importlib"))
+
+
+def _format(error: BaseException, frames: list[traceback.FrameSummary]) -> str:
+    if not frames:
+        return ""
+    try:
+        last = "".join(traceback.format_exception_only(error))
+    except Exception:
+        last = type(error).__name__
+    return "".join(traceback.format_list(frames)) + last
+
+
+def _cut(text: str, most: int) -> str:
+    text = text.encode("utf-8", errors="replace").decode()
+    return text if len(text) <= most else text[:most] + "…"

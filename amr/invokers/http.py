@@ -1,0 +1,241 @@
+"""HTTP functions: the body is POSTed, what comes back is the output."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import time
+from typing import TYPE_CHECKING, Any
+
+from amr import wire
+from amr.invokers.context import Context
+from amr.invokers.failures import HttpError
+from amr.invokers.manifest import HttpFunction
+
+if TYPE_CHECKING:
+    import httpx
+
+#: Connections of one pool. Beyond about this many, looking for a free one takes longer than a call.
+_POOL_CONNECTIONS = 32
+
+_CONNECT_TIMEOUT_S = 10.0
+_SHOWN_BYTES = 300
+
+#: Statuses of the 4xx range after which the same call may succeed later.
+_RETRIED = frozenset({408, 425, 429})
+
+
+class HttpInvoker:
+    """Calls one HTTP function. It belongs to the event loop that it is first used on.
+
+    Args:
+        function: what functions.toml says of it.
+        most_bytes: largest answer, decoded.
+    """
+
+    concurrent = True
+
+    def __init__(self, function: HttpFunction, most_bytes: int = wire.MAX_BODY_BYTES) -> None:
+        self.name = function.name
+        self.limit = function.concurrency
+        self.timeout_s = function.timeout_s
+        self._function = function
+        self._most_bytes = most_bytes
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._url: httpx.URL | None = None
+        self._pools = _Pools()
+
+    def prepare(self) -> None:
+        """Reads the headers' values from the environment.
+
+        Raises:
+            PermanentError: a variable is not set.
+        """
+        if self._url is not None:
+            return
+        import httpx
+
+        headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+        headers |= {"User-Agent": "amr", "Content-Type": "application/json"}
+        headers |= self._function.read_headers()
+        self._headers = [(k.encode(), v.encode()) for k, v in headers.items()]
+        self._url = httpx.URL(self._function.url)
+
+    def invoke(self, body: bytes, context: Context) -> bytes:
+        """Not for HTTP functions: ``invoke_async`` is.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"{self.name} is an HTTP function: it is awaited")
+
+    async def invoke_async(self, body: bytes, context: Context) -> bytes:
+        """POSTs ``body`` and returns the answer: JSON as it came, other text as a JSON string.
+
+        Raises:
+            HttpError: the endpoint cannot be reached, or answers with anything but success.
+        """
+        import httpx
+
+        request = self._request(body, context)
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                return await self._call(request)
+        except TimeoutError as error:
+            shown = f"did not answer within {self.timeout_s:g} s"
+            raise HttpError(f"{self._function.shown_url} {shown}") from error
+        except (httpx.TransportError, httpx.DecodingError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            raise HttpError(f"{self._function.shown_url} {_reason(error)}: {reason}") from error
+
+    async def aclose(self) -> None:
+        """Ends the connections."""
+        await self._pools.aclose()
+
+    def _request(self, body: bytes, context: Context) -> httpx.Request:
+        import httpx
+
+        assert self._url is not None
+        key = f"{context.job}/{context.stage}/{context.index}"
+        job = context.job.encode()
+        headers = [
+            (b"Host", self._url.netloc),
+            *self._headers,
+            (b"Content-Length", str(len(body)).encode()),
+            (b"X-Amr-Job", job),
+            (b"X-Amr-Stage", context.stage.encode()),
+            (b"X-Amr-Index", str(context.index).encode()),
+            (b"X-Amr-Attempt", str(context.attempt).encode()),
+            (b"X-Batch-Id", job),
+            (b"X-Call-Id", f"{key}/{context.attempt}".encode()),
+            (b"Idempotency-Key", key.encode()),
+        ]
+        request = httpx.Request("POST", self._url, headers=headers, stream=httpx.ByteStream(body))
+        request.extensions = {"timeout": {"connect": _CONNECT_TIMEOUT_S}}
+        return request
+
+    async def _call(self, request: httpx.Request) -> bytes:
+        pool = self._pools.least_busy()
+        pool.calls += 1
+        try:
+            response = await pool.transport.handle_async_request(request)
+            response.request = request
+            try:
+                data = await self._read(response)
+            finally:
+                await response.aclose()
+        finally:
+            pool.calls -= 1
+        return self._output(response, data)
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        """Returns the decoded answer; stops at the first byte too many."""
+        parts: list[bytes] = []
+        size = 0
+        async for part in response.aiter_bytes():
+            size += len(part)
+            if size > self._most_bytes:
+                shown = f"answered with over {self._most_bytes:,} decoded bytes"
+                raise HttpError(f"{self._function.shown_url} {shown}", permanent=True)
+            parts.append(part)
+        return b"".join(parts)
+
+    def _output(self, response: httpx.Response, data: bytes) -> bytes:
+        if not 200 <= response.status_code < 300:
+            raise self._refusal(response, data)
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not data:
+            return b"null"
+        if kind != "application/json" and not kind.endswith("+json"):
+            return wire.dumps(data.decode(response.charset_encoding or "utf-8", errors="replace"))
+        try:
+            wire.loads(data)
+        except ValueError as error:
+            shown = f"says it answers with JSON, but: {error}; it begins {_shown(data)}"
+            raise HttpError(f"{self._function.shown_url} {shown}", permanent=True) from None
+        return data
+
+    def _refusal(self, response: httpx.Response, data: bytes) -> HttpError:
+        status = response.status_code
+        words = f"answered {status} {response.reason_phrase}".rstrip()
+        if 300 <= status < 400:
+            words += "; redirects are not followed: put the final URL into functions.toml"
+        elif data:
+            words += f": {_shown(data)}"
+        retried = status in _RETRIED or status >= 500
+        return HttpError(
+            f"{self._function.shown_url} {words}",
+            status=status,
+            permanent=not retried,
+            retry_after_s=_retry_after_s(response.headers.get("retry-after")) if retried else None,
+        )
+
+
+class _Pool:
+    """One transport and the calls that are in it."""
+
+    def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
+        self.transport = transport
+        self.calls = 0
+
+
+class _Pools:
+    """Many small connection pools in place of a large one, made as they are needed."""
+
+    def __init__(self) -> None:
+        self._pools: list[_Pool] = []
+        self._tls: Any = None
+
+    def least_busy(self) -> _Pool:
+        """Returns a pool with a place for one more call."""
+        for pool in self._pools:
+            if pool.calls < _POOL_CONNECTIONS:
+                return pool
+        self._pools.append(_Pool(self._transport()))
+        return self._pools[-1]
+
+    async def aclose(self) -> None:
+        """Ends the connections of all pools."""
+        pools, self._pools = self._pools, []
+        for pool in pools:
+            await pool.transport.aclose()
+
+    def _transport(self) -> httpx.AsyncHTTPTransport:
+        import httpx
+
+        if self._tls is None:
+            self._tls = httpx.create_ssl_context()
+        limits = httpx.Limits(
+            max_connections=_POOL_CONNECTIONS,
+            max_keepalive_connections=_POOL_CONNECTIONS,
+            keepalive_expiry=30.0,
+        )
+        return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits)
+
+
+def _reason(error: Exception) -> str:
+    import httpx
+
+    if isinstance(error, httpx.ConnectError):
+        return "cannot be reached"
+    if isinstance(error, httpx.DecodingError):
+        return "answered with what cannot be decoded"
+    return "broke off the call"
+
+
+def _shown(data: bytes) -> str:
+    text = data[:_SHOWN_BYTES].decode("utf-8", errors="replace").strip()
+    return text + ("…" if len(data) > _SHOWN_BYTES else "")
+
+
+def _retry_after_s(value: str | None) -> float | None:
+    """Returns the seconds that a Retry-After header asks for: a number, or an HTTP date."""
+    if not value:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        at = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, at.timestamp() - time.time())
