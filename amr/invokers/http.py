@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 from amr import wire
 from amr.invokers.context import Context
@@ -15,10 +17,8 @@ from amr.invokers.manifest import HttpFunction
 if TYPE_CHECKING:
     import httpx
 
-#: Connections of one pool. Beyond about this many, looking for a free one takes longer than a call.
-_POOL_CONNECTIONS = 32
-
 _CONNECT_TIMEOUT_S = 10.0
+_MOST_CONNECTIONS = 100_000
 _SHOWN_BYTES = 300
 
 #: Statuses of the 4xx range after which the same call may succeed later.
@@ -43,7 +43,7 @@ class HttpInvoker:
         self._most_bytes = most_bytes
         self._headers: list[tuple[bytes, bytes]] = []
         self._url: httpx.URL | None = None
-        self._pools = _Pools()
+        self._transports: _Transports | None = None
 
     def prepare(self) -> None:
         """Reads the headers' values from the environment.
@@ -90,7 +90,8 @@ class HttpInvoker:
 
     async def aclose(self) -> None:
         """Ends the connections."""
-        await self._pools.aclose()
+        if self._transports is not None:
+            await self._transports.aclose()
 
     def _request(self, body: bytes, context: Context) -> httpx.Request:
         import httpx
@@ -115,17 +116,15 @@ class HttpInvoker:
         return request
 
     async def _call(self, request: httpx.Request) -> bytes:
-        pool = self._pools.least_busy()
-        pool.calls += 1
-        try:
-            response = await pool.transport.handle_async_request(request)
+        if self._transports is None:
+            self._transports = _make_transports()  # here, for it belongs to the running loop
+        async with self._transports.lend() as transport:
+            response = await transport.handle_async_request(request)
             response.request = request
             try:
                 data = await self._read(response)
             finally:
                 await response.aclose()
-        finally:
-            pool.calls -= 1
         return self._output(response, data)
 
     async def _read(self, response: httpx.Response) -> bytes:
@@ -171,46 +170,77 @@ class HttpInvoker:
         )
 
 
-class _Pool:
-    """One transport and the calls that are in it."""
+class _Transports(Protocol):
+    """Where calls get their transport from."""
 
-    def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
-        self.transport = transport
-        self.calls = 0
-
-
-class _Pools:
-    """Many small connection pools in place of a large one, made as they are needed."""
-
-    def __init__(self) -> None:
-        self._pools: list[_Pool] = []
-        self._tls: Any = None
-
-    def least_busy(self) -> _Pool:
-        """Returns a pool with a place for one more call."""
-        for pool in self._pools:
-            if pool.calls < _POOL_CONNECTIONS:
-                return pool
-        self._pools.append(_Pool(self._transport()))
-        return self._pools[-1]
+    def lend(self) -> AbstractAsyncContextManager[httpx.AsyncBaseTransport]:
+        """Lends a transport for one call."""
 
     async def aclose(self) -> None:
-        """Ends the connections of all pools."""
-        pools, self._pools = self._pools, []
-        for pool in pools:
-            await pool.transport.aclose()
+        """Ends the connections that are not in use."""
 
-    def _transport(self) -> httpx.AsyncHTTPTransport:
+
+class _Shared:
+    """One transport for all calls: aiohttp's, which finds a free connection at once."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[httpx.AsyncBaseTransport]:
+        yield self._transport
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+class _OneEach:
+    """A transport for each connection: httpx's own pool looks at all of its connections for every
+    call, and with a thousand of them that takes longer than the calls."""
+
+    def __init__(self) -> None:
+        self._free: list[httpx.AsyncHTTPTransport] = []
+        self._tls: Any = None
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[httpx.AsyncBaseTransport]:
+        """Lends the one that was used last: its connection is the least likely to be closed."""
+        transport = self._free.pop() if self._free else self._make()
+        try:
+            yield transport
+        except BaseException:
+            await transport.aclose()
+            raise
+        self._free.append(transport)
+
+    async def aclose(self) -> None:
+        free, self._free = self._free, []
+        for transport in free:
+            await transport.aclose()
+
+    def _make(self) -> httpx.AsyncHTTPTransport:
         import httpx
 
         if self._tls is None:
             self._tls = httpx.create_ssl_context()
-        limits = httpx.Limits(
-            max_connections=_POOL_CONNECTIONS,
-            max_keepalive_connections=_POOL_CONNECTIONS,
-            keepalive_expiry=30.0,
-        )
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30.0)
         return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits)
+
+
+def _make_transports() -> _Transports:
+    """Returns aiohttp's transport where the extra ``http`` is installed, else httpx's own."""
+    import httpx
+
+    try:
+        from httpx_aiohttp import AiohttpTransport
+    except ImportError:
+        return _OneEach()
+    limits = httpx.Limits(
+        max_connections=_MOST_CONNECTIONS,
+        max_keepalive_connections=_MOST_CONNECTIONS,
+        keepalive_expiry=30.0,
+    )
+    return _Shared(AiohttpTransport(limits=limits))
 
 
 def _reason(error: Exception) -> str:
