@@ -87,9 +87,10 @@ class EventReader:
         return [_read_event(row) for row in rows]
 
 
-def _order(event: Event) -> tuple[int, int]:
+def _order(event: Event) -> tuple[int, bool, int]:
+    """Orders lines of two streams by time; within a millisecond the job's end comes last."""
     ms, _, seq = event.id.partition("-")
-    return int(ms), int(seq)
+    return int(ms), event.ends_job, int(seq)
 
 
 def _read_event(row: Any) -> Event:

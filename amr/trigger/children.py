@@ -19,7 +19,7 @@ from amr.worker.slot import Doing, Slots
 log = logging.getLogger("amr.trigger")
 
 #: A worker that lived this many seconds did not die at once.
-_HEALTHY_S = 10.0
+_HEALTHY_S = 2.0
 _DELAY_MOST_S = 30.0
 
 #: Why a supervisor kills a worker.
@@ -129,8 +129,9 @@ class Children:
                 continue
             del self._children[slot]
             doing = self._slots.slot(slot).read()
-            deaths.append(Death(child.worker, status, doing, child.killed))
-            self._plan_successor(child, status)
+            death = Death(child.worker, status, doing, child.killed)
+            deaths.append(death)
+            self._plan_successor(child, death)
         return deaths
 
     def kill_overdue(self) -> None:
@@ -156,10 +157,14 @@ class Children:
             child.killed = "stop"
             child.process.kill()
 
-    def _plan_successor(self, child: Child, status: int) -> None:
-        """One that dies at once again and again is replaced more and more slowly."""
+    def _plan_successor(self, child: Child, death: Death) -> None:
+        """One that dies at its start again and again is replaced more and more slowly.
+
+        One that died of a task got as far as to run it: the task's attempts bound that.
+        """
         lived_s = time.monotonic() - child.started_at
-        healthy = lived_s >= _HEALTHY_S or status == 0
+        had_task = bool(death.doing.entry_id or death.doing.concurrent)
+        healthy = had_task or lived_s >= _HEALTHY_S or death.status == 0
         deaths = 0 if healthy else self._early_deaths[child.slot] + 1
         self._early_deaths[child.slot] = deaths
         delay_s = 0.0 if deaths <= 1 else min(_DELAY_MOST_S, 0.25 * 2 ** (deaths - 2))
