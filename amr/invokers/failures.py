@@ -95,11 +95,10 @@ def _text(error: BaseException) -> str:
 def _user_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
     """Returns the frames below amr's own: those of the user's code and what it called."""
     frames = list(traceback.extract_tb(trace))
-    while frames and _is_own(frames[0].filename):
-        frames.pop(0)
     while frames and _is_own(frames[-1].filename):
         frames.pop()
-    return frames
+    callers = [at for at, frame in enumerate(frames) if _is_own(frame.filename)]
+    return frames[callers[-1] + 1 :] if callers else frames
 
 
 def _is_own(filename: str) -> bool:

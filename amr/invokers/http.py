@@ -246,7 +246,7 @@ def _make_transports() -> _Transports:
 def _reason(error: Exception) -> str:
     import httpx
 
-    if isinstance(error, httpx.ConnectError):
+    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
         return "cannot be reached"
     if isinstance(error, httpx.DecodingError):
         return "answered with what cannot be decoded"
