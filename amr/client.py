@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,6 +39,25 @@ _BLOCK_S = 2.0
 
 #: Anything that describes a job: a spec, its document, or the path of one.
 JobLike = JobSpec | Mapping[str, Any] | str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamView:
+    """Who works on a stream, and how fast.
+
+    Attributes:
+        workers: live workers.
+        lag: entries that no worker has taken.
+        pending: entries that workers hold.
+        active_jobs: jobs that have not ended.
+        rate: map tasks that end in a second.
+    """
+
+    workers: int
+    lag: int
+    pending: int
+    active_jobs: int
+    rate: float
 
 
 class Client:
@@ -130,6 +150,24 @@ class Client:
             live = self.fleet.live_triggers()
         return set().union(*(trigger.facts["functions"] for trigger in live)) if live else None
 
+    def stream_view(self, sample_s: float = 0.5) -> StreamView:
+        """Returns who works on the stream and how fast, measured over ``sample_s`` seconds."""
+        with redis_errors(self.target):
+            jobs = self.inspector.active_ids()
+            before = self._done(jobs)
+            started = time.monotonic()
+            if jobs:
+                time.sleep(sample_s)
+            rate = (self._done(jobs) - before) / max(sample_s, time.monotonic() - started)
+            backlog = self.fleet.backlog()
+            workers = len(self.fleet.live_workers())
+        return StreamView(workers, backlog.lag, backlog.pending, len(jobs), round(rate, 1))
+
+    def _done(self, jobs: list[str]) -> int:
+        """Returns how many map tasks of the jobs have ended."""
+        statuses = self.inspector.statuses(jobs)
+        return sum(s.succeeded + s.failed for s in statuses if s is not None)
+
     @contextmanager
     def _reading(self, job: str, since_ms: int = 0, *, lines: bool) -> Iterator[EventReader]:
         """Lends a reader of the job's events, on a connection that nobody else uses meanwhile."""
@@ -178,19 +216,24 @@ class Job:
         return status
 
     def wait(
-        self, timeout: float | None = None, on_status: Callable[[JobStatus], None] | None = None
+        self,
+        timeout: float | None = None,
+        *,
+        on_status: Callable[[JobStatus], None] | None = None,
+        on_event: Callable[[Event], None] | None = None,
     ) -> JobStatus:
         """Returns how the job stands when it has ended.
 
         Args:
             timeout: seconds to wait at most.
             on_status: is called with the status about five times a second.
+            on_event: is called with each line of the job's life and of its functions.
 
         Raises:
             WaitTimeoutError: the job had not ended by then; it goes on.
         """
         give_up_at = None if timeout is None else time.monotonic() + timeout
-        with self._client._reading(self.id, lines=False) as reader:
+        with self._client._reading(self.id, lines=on_event is not None) as reader:
             while (status := self.status()).live:
                 if on_status:
                     on_status(status)
@@ -200,7 +243,10 @@ class Job:
                     if left_s <= 0:
                         raise WaitTimeoutError(self.id, timeout or 0.0)
                     block_s = min(block_s, left_s)
-                _wait_for_end(reader, block_s)
+                _wait_for_end(reader, block_s, on_event)
+            if on_event:
+                for event in reader.new():
+                    on_event(event)
         if on_status:
             on_status(status)
         return status
@@ -300,11 +346,17 @@ class Job:
         )
 
 
-def _wait_for_end(reader: EventReader, block_s: float) -> None:
+def _wait_for_end(
+    reader: EventReader, block_s: float, on_event: Callable[[Event], None] | None
+) -> None:
     """Returns when the job ends, or after ``block_s`` seconds."""
     until = time.monotonic() + block_s
     while (left_s := until - time.monotonic()) > 0:
-        if any(event.ends_job for event in reader.wait(left_s)):
+        events = reader.wait(left_s)
+        if on_event:
+            for event in events:
+                on_event(event)
+        if any(event.ends_job for event in events):
             return
 
 

@@ -60,6 +60,20 @@ class LocalInstance:
         """The private Redis and its stream."""
         return self._redis.target
 
+    @property
+    def workers(self) -> int:
+        """Number of workers."""
+        return self._options.processes
+
+    def check(self) -> None:
+        """Raises the error with which the trigger has ended, if it has.
+
+        Raises:
+            AmrError: the trigger ended by itself.
+        """
+        if self._thread is not None and not self._thread.is_alive():
+            raise self._error or AmrError("the trigger has ended")
+
     def start(self) -> None:
         """Starts both; returns when the workers have been started.
 

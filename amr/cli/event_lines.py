@@ -1,0 +1,70 @@
+"""A job's events as lines for people."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from amr.durations import format_duration
+from amr.log import one_line
+
+if TYPE_CHECKING:
+    from amr.store.events import Event
+
+_SHOWN_RESULT = 500
+
+
+def describe_event(event: Event) -> str:
+    """Returns an event as one line; control characters of the user's text are made visible."""
+    moment = time.strftime("%H:%M:%S", time.localtime(event.time_ms / 1000))
+    return f"{moment}.{event.time_ms % 1000:03d} {_say(event)}"
+
+
+def _say(event: Event) -> str:
+    field = event.fields
+    match event.kind:
+        case "log":
+            level = "" if field.get("level") == "print" else f"{field.get('level')}: "
+            task = "reduce" if field.get("stage") == "reduce" else field.get("index", "?")
+            return f"{_task(task, field.get('attempt'))} {level}{one_line(field.get('text', ''))}"
+        case "created":
+            return "job created"
+        case "queued":
+            return f"{int(field['total']):,} map tasks queued"
+        case "progress":
+            return _say_progress(field)
+        case "retry":
+            wait = format_duration(int(field["delay_ms"]) / 1000)
+            error = one_line(field.get("error", ""))
+            return f"{_task(field['task'], field['attempt'])} retry in {wait}: {error}"
+        case "failed" if "task" in field:
+            error = one_line(field.get("error", ""))
+            return f"{_task(field['task'], field['attempt'])} failed for good: {error}"
+        case "swept":
+            return f"{_task(field['task'], None)} its stream entry was lost: given a new one"
+        case "reducing":
+            failed = f", {field['failed']} failed" if field.get("failed", "0") != "0" else ""
+            return f"all map tasks ended: {field['done']} done{failed}; reducing"
+        case "succeeded":
+            return f"job succeeded{_say_result(field.get('result'))}"
+        case _:
+            return f"job {event.kind}: {one_line(field.get('error', ''))}"
+
+
+def _say_progress(field: dict[str, str]) -> str:
+    total = int(field.get("total", 0))
+    done, failed = int(field["done"]), int(field["failed"])
+    of = f" of {total:,} ({100 * (done + failed) // total} %)" if total else ""
+    return f"{done:,}{of} map tasks done" + (f", {failed:,} failed" if failed else "")
+
+
+def _say_result(result: str | None) -> str:
+    if result is None:
+        return ""
+    shown = one_line(result)
+    return f": {shown[:_SHOWN_RESULT]}{'…' if len(shown) > _SHOWN_RESULT else ''}"
+
+
+def _task(task: str, attempt: str | None) -> str:
+    name = task if task == "reduce" else f"map[{task}]"
+    return f"{name}#{attempt}" if attempt else name

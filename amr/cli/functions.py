@@ -1,0 +1,106 @@
+"""`amr functions`: the registry, and calling one function to debug it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from amr.cli import exits
+from amr.cli.options import AsJson, FunctionsDirectory, load_registry
+from amr.cli.output import put_json, put_result, say
+
+if TYPE_CHECKING:
+    from amr.invokers.base import Invoker
+
+functions = typer.Typer(help="The functions of a directory.", no_args_is_help=True)
+
+
+@functions.command("list")
+def list_functions(directory: FunctionsDirectory = None, as_json: AsJson = False) -> None:
+    """List the functions that jobs can name."""
+    from amr.cli.tables import show_table
+
+    found = load_registry(directory).describe()
+    if as_json:
+        put_json([asdict(info) for info in found])
+        return
+    rows = [(info.name, info.kind, info.target, info.summary) for info in found]
+    show_table(("name", "kind", "where", "what"), rows)
+
+
+@functions.command()
+def check(directory: FunctionsDirectory = None) -> None:
+    """Import every function and tell what is wrong."""
+    registry = load_registry(directory)
+    problems = registry.check()
+    for problem in problems:
+        say(f"amr: {problem}")
+    if problems:
+        raise typer.Exit(exits.FAILED)
+    say(f"{len(registry.names())} functions, all well")
+
+
+@functions.command("invoke")
+def invoke_function(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Function.")],
+    body: Annotated[
+        str, typer.Option("--json", metavar="BODY", help="JSON body; @FILE or - to read it.")
+    ] = "null",
+    directory: FunctionsDirectory = None,
+) -> None:
+    """Call one function here, as a worker would, and print its output."""
+    from amr.errors import PermanentError, UsageError
+    from amr.invokers.failures import describe_failure
+    from amr.jobfile import parse_json
+    from amr.wire import dumps
+
+    data = dumps(parse_json(_read_body(body), "--json"))
+    try:
+        invoker = load_registry(directory).find(name)
+    except PermanentError as error:
+        raise UsageError(str(error)) from None
+    try:
+        invoker.prepare()
+        output = _call(invoker, data)
+    except exits.Interrupted:
+        raise
+    except BaseException as error:
+        failure = describe_failure(error, name)
+        if failure.traceback:
+            say(failure.traceback.rstrip())
+        say(f"amr: {failure.type}: {failure.message}")
+        raise typer.Exit(exits.FAILED) from None
+    put_result(output, None)
+
+
+def _call(invoker: Invoker, body: bytes) -> bytes:
+    import asyncio
+
+    from amr.invokers.context import Context, LogSink
+    from amr.task import Task
+
+    context = Context(Task(b"0-0", "local", "map", 0, 1, body), None, {}, LogSink())
+    stdout, sys.stdout = sys.stdout, sys.stderr  # what it prints is not its output
+    try:
+        if invoker.concurrent:
+            return asyncio.run(invoker.invoke_async(body, context))
+        return invoker.invoke(body, context)
+    finally:
+        sys.stdout = stdout
+
+
+def _read_body(text: str) -> bytes:
+    from amr.errors import SettingsError
+
+    if text == "-":
+        return sys.stdin.buffer.read()
+    if not text.startswith("@"):
+        return text.encode(errors="surrogateescape")
+    try:
+        return Path(text[1:]).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"--json {text}: cannot be read: {error.strerror}") from None

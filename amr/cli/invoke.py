@@ -1,0 +1,99 @@
+"""`amr invoke`: submit a job to a deployed trigger."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from amr.cli import exits
+from amr.cli.options import FunctionsDirectory, OutputFile, RedisUrl, duration, open_client
+from amr.cli.output import put, say
+
+if TYPE_CHECKING:
+    from amr.client import Client
+    from amr.job import JobSpec
+
+_DURATION = re.compile(r"\d+(\.\d+)?(ms|s|m|h|d)?")
+
+
+def invoke(
+    job: Annotated[
+        str | None, typer.Argument(metavar="JOB", help="job.json, or - for standard input.")
+    ] = None,
+    job_option: Annotated[
+        str | None, typer.Option("--job", "-j", metavar="JOB", help="The same as the argument.")
+    ] = None,
+    id_: Annotated[
+        str | None,
+        typer.Option("--id", metavar="KEY", help="Make it idempotent: the same id, the same job."),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Show the progress and print the result: --wait [30s].")
+    ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="TIME", parser=duration, help="With --wait: at most so long, as 30s."),
+    ] = None,
+    output: OutputFile = None,
+    redis_url: RedisUrl = None,
+    functions: FunctionsDirectory = None,
+) -> None:
+    """Submit a job and print its id; with --wait, its result."""
+    from amr.cli.follow import wait_for_result
+    from amr.jobfile import load_job
+
+    path = _one_of(job, job_option)
+    if not wait and (timeout is not None or output is not None):
+        raise typer.BadParameter("--timeout and --output go with --wait")
+    spec = load_job(path)
+    with open_client(redis_url) as client:
+        _check_functions(client, spec, path, functions)
+        handle = client.invoke(spec, id=id_)
+        if not handle.created:
+            say(f"the job was submitted before: {handle.id}")
+        if not wait:
+            put(handle.id)
+            return
+        say(f"job {handle.id}")
+        try:
+            wait_for_result(handle, timeout_s=timeout, output=output)
+        except exits.Interrupted:
+            say(f"job {handle.id} goes on: amr status {handle.id}, amr logs -f {handle.id}")
+            raise
+
+
+def spread_wait(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments with ``--wait 30s`` and ``--wait=30s`` as ``--wait --timeout 30s``."""
+    spread: list[str] = []
+    for argument in arguments:
+        if argument.startswith("--wait="):
+            spread += ["--wait", "--timeout", argument.removeprefix("--wait=")]
+        elif spread and spread[-1] == "--wait" and _DURATION.fullmatch(argument):
+            spread += ["--timeout", argument]
+        else:
+            spread.append(argument)
+    return spread
+
+
+def _one_of(job: str | None, job_option: str | None) -> str:
+    if (job is None) == (job_option is None):
+        raise typer.BadParameter("name one job.json: amr invoke JOB, or amr invoke -j JOB")
+    return job if job is not None else job_option or ""
+
+
+def _check_functions(client: Client, spec: JobSpec, path: str, functions: str | None) -> None:
+    """Checks the names against what is served, or against the local directory while nothing is."""
+    from amr.cli.options import load_registry
+    from amr.job import check_functions
+    from amr.settings import functions_directory
+
+    served = client.served_functions()
+    if served is not None:
+        check_functions(spec, served, path)
+        return
+    say("no trigger is up on this stream: the job waits for one (amr trigger run)")
+    if functions is not None or functions_directory(None).is_dir():
+        check_functions(spec, load_registry(functions).names(), path)

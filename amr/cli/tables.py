@@ -1,0 +1,107 @@
+"""Tables for people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from amr.durations import format_duration
+from amr.log import one_line
+
+if TYPE_CHECKING:
+    from amr.store.inspect import FailedTask, JobStatus
+
+_STATE_STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow"}
+_NARROWEST = 100
+
+
+def show_status(status: JobStatus) -> None:
+    """Prints where a job stands."""
+    rows: list[tuple[str, object]] = [
+        ("job", status.job),
+        ("name", status.name),
+        ("state", status.state),
+        ("total", status.total),
+        ("pending", status.pending),
+        ("running", status.running),
+        ("succeeded", status.succeeded),
+        ("failed", status.failed),
+        ("timed out", status.timed_out),
+        ("cancelled", status.cancelled),
+        ("retries", status.retries),
+        ("created", _moment(status.created_ms)),
+        ("took" if status.ended_ms else "running for", _age(status)),
+    ]
+    if status.error:
+        rows.append(("error", status.error))
+    rows += [(f"counter {name}", f"{value:,}") for name, value in sorted(status.counters.items())]
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows:
+        style = _STATE_STYLES.get(str(value), "") if name == "state" else ""
+        shown = f"{value:,}" if isinstance(value, int) else one_line(str(value))
+        table.add_row(Text(name, style="dim"), Text(shown, style=style))
+    _console().print(table)
+
+
+def show_jobs(jobs: Sequence[JobStatus]) -> None:
+    """Prints a line a job."""
+    rows = [
+        (
+            status.job,
+            Text(status.state, style=_STATE_STYLES.get(status.state, "")),
+            f"{status.succeeded + status.failed:,}/{status.total:,}",
+            f"{status.failed:,}",
+            _moment(status.created_ms),
+            _age(status),
+        )
+        for status in jobs
+    ]
+    show_table(("job", "state", "done", "failed", "created", "took"), rows)
+
+
+def show_failures(failures: Sequence[FailedTask]) -> None:
+    """Prints a line a dead letter."""
+    rows = [
+        (
+            "reduce" if failed.index is None else str(failed.index),
+            str(failed.attempts),
+            str(failed.error.get("type", "")),
+            one_line(str(failed.error.get("message", ""))),
+            one_line(repr(failed.input))[:80],
+        )
+        for failed in failures
+    ]
+    show_table(("index", "attempts", "error", "message", "input"), rows)
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Prints a table, or that there is nothing in it."""
+    if not rows:
+        _console().print("none")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    _console().print(table)
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    # What is read by a program or kept in a file is not to be folded to some terminal's width.
+    return console if console.is_terminal else Console(width=max(_NARROWEST, 200), highlight=False)
+
+
+def _moment(time_ms: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ms / 1000))
+
+
+def _age(status: JobStatus) -> str:
+    end_ms = status.ended_ms or time.time() * 1000
+    return format_duration(max(0.0, round((end_ms - status.created_ms) / 1000, 2)))

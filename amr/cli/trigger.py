@@ -1,0 +1,193 @@
+"""`amr trigger`: deploy the workers of a stream."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from amr.cli.options import (
+    AsJson,
+    FunctionsDirectory,
+    Processes,
+    RedisUrl,
+    duration,
+    load_registry,
+)
+from amr.cli.output import put_json, say
+
+if TYPE_CHECKING:
+    from amr.redis_url import RedisTarget
+    from amr.trigger_settings import TriggerSettings
+
+trigger = typer.Typer(help="Triggers: the workers of a stream.", no_args_is_help=True)
+
+Concurrency = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, max=100_000, help="Async and HTTP calls at a time a worker."),
+]
+Lease = Annotated[
+    float | None,
+    typer.Option(metavar="TIME", parser=duration, help="A silent worker's tasks move after this."),
+]
+Grace = Annotated[
+    float | None,
+    typer.Option(metavar="TIME", parser=duration, help="Time that running tasks have at a stop."),
+]
+_SHORTEST_LEASE_S = 1.0
+
+Value = TypeVar("Value")
+
+
+@trigger.command()
+def run(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Of amr.toml.")] = None,
+    redis_url: RedisUrl = None,
+    functions: FunctionsDirectory = None,
+    processes: Processes = None,
+    concurrency: Concurrency = None,
+    lease: Lease = None,
+    grace: Grace = None,
+) -> None:
+    """Run a trigger until SIGTERM or Ctrl-C."""
+    import logging
+
+    from amr.log import configure
+    from amr.settings import CONCURRENCY, GRACE_S, LEASE_S, functions_directory
+    from amr.trigger.supervisor import Supervisor, TriggerOptions
+    from amr.worker.order import Functions
+
+    saved = _saved(name)
+    target = _target(saved, redis_url)
+    directory = functions_directory(functions or saved.functions)
+    names = load_registry(str(directory)).names()
+    lease_s = _checked_lease(_first(lease, saved.lease_s, LEASE_S))
+    options = TriggerOptions(
+        functions=Functions(str(directory.absolute()), {}),
+        processes=_first(processes, saved.processes, os.cpu_count() or 1),
+        concurrency=_first(concurrency, saved.concurrency, CONCURRENCY),
+        lease_s=lease_s,
+        grace_s=_first(grace, saved.grace_s, GRACE_S),
+        name=name or "",
+        log_level=logging.INFO,
+    )
+    configure(logging.INFO)
+    supervisor = Supervisor(target, options)
+    supervisor.handle_signals()
+    supervisor.run(
+        lambda: say(
+            f"trigger is up: stream {target.stream} of {target.masked}, "
+            f"{options.processes} workers, functions: {', '.join(names) or 'none'}"
+        )
+    )
+
+
+@trigger.command()
+def setup(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    source_uri: Annotated[
+        str,
+        typer.Option(metavar="URI", help="redis[+tls]://[[USER]:PASSWORD@]HOST[:PORT][/DB]#STREAM"),
+    ],
+    functions: FunctionsDirectory = None,
+    processes: Processes = None,
+    concurrency: Concurrency = None,
+    lease: Lease = None,
+    grace: Grace = None,
+) -> None:
+    """Check a Redis, make its stream ready, and keep the settings in amr.toml."""
+    from amr.settings import resolve_target
+    from amr.store.connection import connect, redis_errors
+    from amr.store.health import require_suitable
+    from amr.store.keys import Keys
+    from amr.store.link import Link
+    from amr.store.stream import ensure_group
+    from amr.trigger_settings import TriggerSettings, save
+
+    if lease is not None:
+        _checked_lease(lease)
+    target = resolve_target(source_uri, source="--source-uri")
+    with redis_errors(target):
+        require_suitable(connect(target))
+        ensure_group(Link(target), Keys(target.stream))
+    settings = TriggerSettings(name, source_uri, functions, processes, concurrency, lease, grace)
+    saved = save(settings)
+    say(f"trigger {name} {'created' if saved.created else 'updated'}: amr trigger run {name}")
+    if saved.unset:
+        say(f"the password is not kept: set {', '.join(saved.unset)} where the trigger runs")
+
+
+@trigger.command("list")
+def list_triggers(redis_url: RedisUrl = None, as_json: AsJson = False) -> None:
+    """List the triggers of amr.toml, and who works on their streams."""
+    from amr.cli.tables import show_table
+    from amr.trigger_settings import load
+
+    saved = load()
+    rows = [_look(one.name, _target(one, None)) for one in saved.values()]
+    if redis_url is not None or not saved:
+        rows.append(_look("", _target(None, redis_url)))
+    if as_json:
+        put_json(rows)
+        return
+    columns = ("name", "url", "stream", "workers", "lag", "pending", "tasks/s", "problem")
+    keys = ("name", "url", "stream", "workers", "lag", "pending", "rate", "problem")
+    show_table(columns, [["" if row[k] is None else str(row[k]) for k in keys] for row in rows])
+
+
+@trigger.command()
+def remove(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+    """Take a trigger out of amr.toml; what runs goes on."""
+    from amr.trigger_settings import remove as remove_settings
+
+    remove_settings(name)
+    say(f"trigger {name} deleted")
+
+
+def _look(name: str, target: RedisTarget) -> dict[str, Any]:
+    """Returns what is to be told of one stream; a Redis that does not answer is told as well."""
+    from amr.client import Client
+    from amr.errors import RedisUnavailableError
+
+    row: dict[str, Any] = {"name": name, "url": target.masked, "stream": target.stream}
+    row |= dict.fromkeys(("workers", "lag", "pending", "rate", "problem"))
+    try:
+        with Client(target) as client:
+            view = client.stream_view()
+    except RedisUnavailableError as error:
+        return row | {"problem": str(error)}
+    return row | {
+        "workers": view.workers,
+        "lag": view.lag,
+        "pending": view.pending,
+        "rate": view.rate,
+    }
+
+
+def _saved(name: str | None) -> TriggerSettings:
+    from amr.trigger_settings import TriggerSettings, load_one
+
+    return TriggerSettings("", "") if name is None else load_one(name)
+
+
+def _target(saved: TriggerSettings | None, redis_url: str | None) -> RedisTarget:
+    from amr.settings import resolve_target
+
+    if redis_url is None and saved is not None and saved.source_uri:
+        return resolve_target(saved.source_uri, source=f"trigger {saved.name} in amr.toml")
+    return resolve_target(redis_url)
+
+
+def _first(option: Value | None, saved: Value | None, default: Value) -> Value:
+    """Returns the option, else what is saved, else the default."""
+    given = saved if option is None else option
+    return default if given is None else given
+
+
+def _checked_lease(lease_s: float) -> float:
+    if lease_s < _SHORTEST_LEASE_S:
+        raise typer.BadParameter(
+            f"--lease {lease_s:g} s is too short: three heartbeats have to fit; at least 1s"
+        )
+    return lease_s
