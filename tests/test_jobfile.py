@@ -57,10 +57,10 @@ def test_the_classic_job_is_ten_times_a_thousand_points() -> None:
     assert spec.reduce == {"points": sum(spec.inputs)}
 
 
-def test_the_large_job_is_two_hundred_times_fifty_thousand_points() -> None:
+def test_the_large_job_is_four_hundred_times_a_quarter_million_points() -> None:
     spec = load_job(JOBS / "pi-large.json")
     assert (spec.mapper, spec.reducer, spec.name) == ("pi.mapper", "pi.reducer", "pi-large")
-    assert spec.inputs == [50_000] * 200
+    assert spec.inputs == [250_000] * 400
     assert spec.reduce == {"points": sum(spec.inputs)}
 
 

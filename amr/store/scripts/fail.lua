@@ -1,5 +1,6 @@
 -- fail: an attempt failed: the task waits for its retry, or is a dead letter.
--- Moves:   in flight -> delayed (still in flight) or failed; waiting -> in flight
+-- Moves:   in flight -> delayed (still in flight) or failed; waiting -> in flight;
+--          submitting, mapping, reducing -> failed; mapping -> reducing or succeeded
 -- KEYS:    stream job inflight delayed workers
 -- ARGV:    entry field error summary delay_ms permanent deferred timed_out
 -- Returns: RETRY attempt | DEAD | STALE | GONE

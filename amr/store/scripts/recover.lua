@@ -1,5 +1,6 @@
 -- recover: a task in the hands of a worker that is gone gets a new entry, or is a dead letter.
--- Moves:   in flight -> in flight with a new entry, or failed; waiting -> in flight
+-- Moves:   in flight -> in flight with a new entry, or failed; waiting -> in flight;
+--          submitting, mapping, reducing -> failed; mapping -> reducing or succeeded
 -- KEYS:    stream workers job inflight
 -- ARGV:    worker entry field blame alone error summary timed_out
 -- Returns: REQUEUED attempt | DEAD | STALE | ALIVE

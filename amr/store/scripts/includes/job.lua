@@ -1,5 +1,5 @@
 -- job: reads a job's record once, and writes back its counts.
--- KEYS:    job inputs
+-- KEYS:    job
 -- Include: clock
 
 local JOB_ID = string.match(job_key, ':job:(.+)$')
