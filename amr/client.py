@@ -37,6 +37,9 @@ from amr.store.transitions import Transitions
 
 _BLOCK_S = 2.0
 
+#: Seconds for which a client goes on trying when a Redis that it talked to is away.
+_PATIENCE_S = 30.0
+
 #: Anything that describes a job: a spec, its document, or the path of one.
 JobLike = JobSpec | Mapping[str, Any] | str | os.PathLike[str]
 
@@ -74,7 +77,7 @@ class Client:
     def __init__(self, url: str | RedisTarget | None = None) -> None:
         self.target = url if isinstance(url, RedisTarget) else resolve_target(url)
         self._keys = Keys(self.target.stream)
-        self._link = Link(self.target)
+        self._link = Link(self.target, patience_s=_PATIENCE_S)
         self._idle: list[Link] = []
         self._transitions = Transitions(self._keys)
         self.inspector = Inspector(self._link, self._keys)
@@ -171,7 +174,7 @@ class Client:
     @contextmanager
     def _reading(self, job: str, since_ms: int = 0, *, lines: bool) -> Iterator[EventReader]:
         """Lends a reader of the job's events, on a connection that nobody else uses meanwhile."""
-        link = self._idle.pop() if self._idle else Link(self.target)
+        link = self._idle.pop() if self._idle else Link(self.target, patience_s=_PATIENCE_S)
         try:
             with redis_errors(self.target):
                 yield EventReader(link, self._keys, job, since_ms=since_ms, lines=lines)
@@ -179,7 +182,7 @@ class Client:
             self._idle.append(link)
 
     def _cancel(self, job: str) -> Code:
-        code: Code = self._link.repeat([self._transitions.cancel(job)], _BLOCK_S)[0].code
+        code: Code = self._link.run(self._transitions.cancel(job)).code
         return code
 
 

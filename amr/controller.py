@@ -27,9 +27,6 @@ from amr.store.transitions import JobRecord, Transitions
 CHUNK_INPUTS = 2000
 CHUNK_BYTES = 4 * 1024 * 1024
 
-#: Seconds for which a submission goes on trying when Redis does not answer.
-PATIENCE_S = 30.0
-
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ID_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
@@ -116,9 +113,7 @@ class _Sender:
 
     def create(self) -> bool:
         """Creates the job, or finds it; False when there is nothing left to send."""
-        reply = self._link.repeat([self._transitions.create(self._job, self._record)], PATIENCE_S)[
-            0
-        ]
+        reply = self._link.run(self._transitions.create(self._job, self._record))
         self._to_create = False
         if reply.code is Code.CONFLICT:
             raise JobConflictError(self._job)
@@ -147,7 +142,7 @@ class _Sender:
 
     def _flush(self, calls: list[Call]) -> Code:
         """Sends the calls, empties the list and returns the last one's code."""
-        reply: Reply = self._link.repeat(calls, PATIENCE_S)[-1]
+        reply: Reply = self._link.run_all(calls)[-1]
         calls.clear()
         return reply.code
 

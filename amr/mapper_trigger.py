@@ -89,7 +89,9 @@ class MapperTrigger:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
-        self._concurrent = ConcurrentRunner(concurrency, self._settlement.settle, self._wake)
+        self._concurrent = ConcurrentRunner(
+            concurrency, self._settlement.settle, self._settlement.drop, self._wake
+        )
         self._runs_concurrent = False
         self._epoch: int | None = None
         self._holds_unknown = True

@@ -50,11 +50,17 @@ class Link:
     Args:
         target: the Redis to reach.
         timeout_s: seconds an answer may take.
+        patience_s: seconds for which calls are repeated when a connection that was there breaks,
+            or Redis asks for time. A server that was never reached is told of at once.
     """
 
-    def __init__(self, target: RedisTarget, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, target: RedisTarget, timeout_s: float = 10.0, patience_s: float = 0.0
+    ) -> None:
         self.target = target
         self._timeout_s = timeout_s
+        self._patience_s = patience_s
+        self._was_connected = False
         self._connection: Any = None
         self._lock = threading.RLock()
         self._sent: list[Call] = []
@@ -71,18 +77,9 @@ class Link:
         """
         if not calls:
             return []
-        with self._lock:
-            replies = self._round_trip(calls)
-            replies = self._load_and_repeat(calls, replies)
-        return self._values(calls, replies)
-
-    def repeat(self, calls: Sequence[Call], for_s: float) -> list[Any]:
-        """Returns the values of calls that may be repeated, trying for up to ``for_s`` seconds.
-
-        Raises:
-            redis.RedisError: the last passing error when the time ran out, any other at once.
-        """
-        return call_with_retries(lambda: self.run_all(calls), for_s=for_s)
+        if not self._patience_s or not self._was_connected:
+            return self._run_once(calls)
+        return call_with_retries(lambda: self._run_once(calls), for_s=self._patience_s)
 
     def begin(self, calls: Sequence[Call]) -> None:
         """Sends calls without waiting; ``finish`` gives their values."""
@@ -114,11 +111,18 @@ class Link:
         if connection is not None:
             connection.disconnect()
 
+    def _run_once(self, calls: Sequence[Call]) -> list[Any]:
+        with self._lock:
+            replies = self._round_trip(calls)
+            replies = self._load_and_repeat(calls, replies)
+        return self._values(calls, replies)
+
     def _connected(self) -> Any:
         if self._connection is None:
             connection = connect(self.target).connection_pool.make_connection()
             connection.connect()  # type: ignore[no-untyped-call]
             self._connection = connection
+            self._was_connected = True
         return self._connection
 
     def _send(self, calls: Sequence[Call]) -> None:

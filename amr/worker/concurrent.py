@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from amr.attempt import attempt_async
@@ -30,14 +30,20 @@ class ConcurrentRunner:
     Args:
         places: most calls at a time.
         settle: takes each outcome, on the runner's thread.
+        drop: takes the entries of calls that were cancelled with their job.
         wake: called after an outcome, to tell the main thread.
     """
 
     def __init__(
-        self, places: int, settle: Callable[[Outcome], None], wake: Callable[[], None]
+        self,
+        places: int,
+        settle: Callable[[Outcome], None],
+        drop: Callable[[Iterable[bytes]], None],
+        wake: Callable[[], None],
     ) -> None:
         self.places = places
         self._settle = settle
+        self._drop = drop
         self._wake = wake
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -126,7 +132,9 @@ class ConcurrentRunner:
         self._running.pop(entry, None)
         self._calls.pop(entry, None)
         self._in_function[work.invoker.name] -= 1
-        if outcome is not None:
+        if outcome is None:
+            self._drop([entry])
+        else:
             # Calls share the worker: what one cost of its time is its part of the duration.
             self._settle(outcome._replace(elapsed_s=outcome.elapsed_s / beside))
         self._wake()

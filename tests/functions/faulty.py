@@ -1,0 +1,121 @@
+"""Functions that tests call: well behaved ones, and every kind of trouble.
+
+``RECORD`` in the environment names a file; each line of it is one start or end of a call.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import time
+
+import amr
+
+
+def record(line):
+    """Adds a line to the record, whole, whoever else writes."""
+    path = os.environ.get("RECORD")
+    if path:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(file, f"{line}\n".encode())
+        os.close(file)
+
+
+def noop(body):
+    return body
+
+
+def double(number):
+    return number * 2
+
+
+def total(body):
+    return {"sum": sum(body["inputs"]), "count": len(body["inputs"]), **_failures(body)}
+
+
+def _failures(body):
+    return {"failures": body["failures"]} if "failures" in body else {}
+
+
+def sleep(body, context):
+    """Sleeps for the seconds of the body and returns the index."""
+    record(f"start {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    time.sleep(body)
+    record(f"end {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    return context.index
+
+
+async def wait(body, context):
+    """The same for an async function; tells how many calls run."""
+    record(f"start {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    await asyncio.sleep(body)
+    record(f"end {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    return context.index
+
+
+def hold(body, context):
+    """Keeps the interpreter to itself for the seconds of the body."""
+    record(f"start {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    ctypes.PyDLL(None).usleep(int(body * 1e6))
+    return context.index
+
+
+def spin(body):
+    """Runs for the seconds of the body, in Python."""
+    until = time.monotonic() + body
+    while time.monotonic() < until:
+        pass
+    return body
+
+
+def kill(body, context):
+    """Kills its worker on input -1."""
+    record(f"start {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    if body == -1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return body
+
+
+def segfault(body):
+    if body == -1:
+        ctypes.string_at(0)
+    return body
+
+
+def third_time(body, context):
+    """Passes on its third attempt."""
+    record(f"start {context.stage} {context.index} {context.attempt} {time.time()}")
+    if context.attempt < 3:
+        raise ValueError(f"attempt {context.attempt} is too early")
+    return context.attempt
+
+
+def later(body, context):
+    """Puts itself off three times."""
+    seen = context.state.setdefault(context.index, 0)
+    context.state[context.index] = seen + 1
+    if seen < 3:
+        raise amr.RetryLater(0.05)
+    return context.attempt
+
+
+def odd(body):
+    """Raises for odd numbers, for good."""
+    if body % 2:
+        raise amr.PermanentError(f"{body} is odd")
+    return body
+
+
+def talk(body, context):
+    """Prints, logs and counts."""
+    print("said", body)
+    context.logger.warning("warned %s", body)
+    context.count("talks")
+    return body
+
+
+def slow_total(body, context):
+    """A reducer that takes its time."""
+    record(f"start {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    time.sleep(1.0)
+    return sum(body["inputs"])
