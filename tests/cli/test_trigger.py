@@ -1,0 +1,87 @@
+"""`amr trigger`: setup, run, list, remove."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from tests.conftest import NewRedis
+from tests.support.cli import AMR, amr, environment
+from tests.support.trigger_process import FUNCTIONS
+from tests.support.wait import wait_for
+
+
+def test_setup_says_created_then_updated_and_keeps_no_password(
+    new_redis: NewRedis, tmp_path: Path
+) -> None:
+    server = new_redis(tcp=True, options=["--requirepass", "s3cret"])
+    port = server.target.port
+    uri = f"redis://:s3cret@127.0.0.1:{port}#inputs"
+    first = amr("trigger", "setup", "demo", "--source-uri", uri, cwd=tmp_path)
+    assert first.code == 0, first.err
+    assert "trigger demo created" in first.err
+    assert "REDIS_PASSWORD" in first.err
+    text = (tmp_path / "amr.toml").read_text()
+    assert "s3cret" not in text
+    again = amr(
+        *("trigger", "setup", "demo", "--source-uri", uri, "--functions", str(FUNCTIONS)),
+        cwd=tmp_path,
+        REDIS_PASSWORD="s3cret",
+    )
+    assert "trigger demo updated" in again.err
+    listed = amr("trigger", "list", cwd=tmp_path, REDIS_PASSWORD="s3cret")
+    assert "***" in listed.out
+    assert "s3cret" not in listed.out
+    process = subprocess.Popen(
+        [*AMR, "trigger", "run", "demo", "--processes", "1"],
+        cwd=tmp_path,
+        env=environment(REDIS_PASSWORD="s3cret"),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        assert "trigger is up" in process.stderr.readline()
+        rows = wait_for(lambda: _workers(tmp_path))
+        assert rows[0]["workers"] == 1
+        command = Path(f"/proc/{process.pid}/cmdline").read_text()
+        assert "s3cret" not in command
+    finally:
+        process.terminate()
+        assert process.wait(15) == 0
+        process.communicate()
+    assert "deleted" in amr("trigger", "remove", "demo", cwd=tmp_path).err
+    ended = amr("trigger", "remove", "demo", cwd=tmp_path)
+    assert ended.code == 2
+
+
+def _workers(folder: Path) -> list[dict[str, int]]:
+    ended = amr("trigger", "list", "--json", cwd=folder, REDIS_PASSWORD="s3cret")
+    rows: list[dict[str, int]] = json.loads(ended.out)
+    return rows if rows[0]["workers"] else []
+
+
+def test_an_unreachable_or_malformed_uri_is_a_clear_error(tmp_path: Path) -> None:
+    ended = amr(
+        "trigger", "setup", "x", "--source-uri", "redis://:pw@127.0.0.1:1#inputs", cwd=tmp_path
+    )
+    assert ended.code == 3
+    ended = amr("trigger", "setup", "x", "--source-uri", "http://127.0.0.1", cwd=tmp_path)
+    assert ended.code == 2
+    assert not os.path.exists(tmp_path / "amr.toml")
+
+
+def test_run_refuses_a_name_functions_or_lease_that_are_wrong(
+    redis_url: str, tmp_path: Path
+) -> None:
+    for arguments, words in (
+        (["nobody"], "nobody"),
+        (["--functions", "nowhere"], "nowhere"),
+        (["--functions", str(FUNCTIONS), "--lease", "10ms"], "too short"),
+        (["--functions", str(FUNCTIONS), "--lease", "soon"], "soon"),
+    ):
+        ended = amr("trigger", "run", *arguments, cwd=tmp_path, AMR_REDIS_URL=redis_url)
+        assert ended.code == 2
+        assert words in ended.err
