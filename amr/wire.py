@@ -20,8 +20,8 @@ def dumps(value: Any) -> bytes:
     """Returns ``value`` as compact JSON.
 
     Dict keys must be strings, numbers must be finite, integers fit 64 bits. Tuples are written as
-    lists; dataclasses, datetimes, enums and UUIDs, which would come back as something else, are
-    refused like sets and bytes.
+    lists, UUIDs as text, enums as their values; dataclasses and datetimes are refused like sets
+    and bytes.
 
     Raises:
         NotJsonError: naming the type and the place of what cannot be written.

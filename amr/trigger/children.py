@@ -84,6 +84,10 @@ class Children:
         self._early_deaths = dict.fromkeys(range(count), 0)
         self._start_at = dict.fromkeys(range(count), 0.0)
 
+    def close(self) -> None:
+        """Gives back what the workers shared; they must have ended."""
+        self._slots.close()
+
     def names(self) -> list[str]:
         """Returns the names of the running workers."""
         return [child.worker for child in list(self._children.values())]

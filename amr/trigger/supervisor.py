@@ -81,7 +81,8 @@ class Supervisor:
         self._options = options
         self._keys = Keys(target.stream)
         self._transitions = Transitions(self._keys)
-        self._link = Link(target)
+        self._links: list[Link] = []
+        self._link = self._open_link()
         self._fleet = Fleet(self._link, self._keys)
         self._recoverer = Recoverer(self._link, self._fleet, self._transitions)
         order = WorkerOrder(
@@ -111,9 +112,27 @@ class Supervisor:
             RedisUnavailableError: Redis cannot be reached or is not fit for use, at the start;
                 later the trigger waits until it can be.
         """
-        with redis_errors(self._target):
-            require_suitable(connect(self._target))
-            ensure_group(self._link, self._keys)
+        try:
+            with redis_errors(self._target), connect(self._target) as client:
+                require_suitable(client)
+                ensure_group(self._link, self._keys)
+            self._run_services(on_ready)
+        finally:
+            self._close()
+
+    def handle_signals(self) -> None:
+        """Lets SIGTERM and SIGINT stop the trigger: gently at first, the second time at once."""
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+
+    def stop(self) -> None:
+        """Takes nothing new, lets running tasks finish; called again, ends at once."""
+        self._stops += 1
+
+    def _run_services(self, on_ready: Callable[[], None] | None) -> None:
+        """Keeps workers and services running. Leases are renewed until the last worker has ended."""
         services = self._make_services()
         self._start_workers()
         for service in services:
@@ -126,18 +145,19 @@ class Supervisor:
         self._stop_workers()
         for service in services:
             service.stop()
-        self._link.close()
 
-    def handle_signals(self) -> None:
-        """Lets SIGTERM and SIGINT stop the trigger: gently at first, the second time at once."""
-        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.stop())
+    def _close(self) -> None:
+        """Gives back what the trigger held open."""
+        self._children.close()
+        for link in self._links:
+            link.close()
+        for end in (self._wake_read, self._wake_write):
+            os.close(end)
 
-    def stop(self) -> None:
-        """Takes nothing new, lets running tasks finish; called again, ends at once."""
-        self._stops += 1
+    def _open_link(self) -> Link:
+        """Returns a connection that is closed with the trigger."""
+        self._links.append(Link(self._target))
+        return self._links[-1]
 
     def _tend(self) -> None:
         """Replaces dead workers, recovers what they held, and ends overdue tasks."""
@@ -194,7 +214,7 @@ class Supervisor:
             "functions": options.functions.load().names(),
         }
         return Heartbeat(
-            Link(self._target),
+            self._open_link(),
             self._transitions,
             self._trigger,
             options.lease_s,
@@ -207,7 +227,7 @@ class Supervisor:
         transitions, keys = self._transitions, self._keys
 
         def readers() -> tuple[Link, Fleet, Inspector]:
-            link = Link(self._target)
+            link = self._open_link()
             return link, Fleet(link, keys), Inspector(link, keys)
 
         link, fleet, _ = readers()

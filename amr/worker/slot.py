@@ -48,6 +48,11 @@ class Slots:
         self.file_number = file_number
         self._memory = mmap.mmap(file_number, count * SLOT_BYTES)
 
+    def close(self) -> None:
+        """Gives the file back; slots that were handed out stay readable."""
+        if self._file is not None:
+            self._file.close()
+
     def slot(self, at: int) -> Slot:
         """Returns the slot of worker number ``at``."""
         return Slot(memoryview(self._memory)[at * SLOT_BYTES : (at + 1) * SLOT_BYTES])
