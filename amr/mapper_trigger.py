@@ -329,6 +329,7 @@ def main() -> None:
     configure(order.log_level)
     sys.path[:0] = order.functions.import_paths
     registry = order.functions.load()
+    registry.warm_up()
     slot = Slots(order.slots, order.slot_file).slot(order.slot)
     target = parse_redis_url(order.url)
     trigger = MapperTrigger(target, registry, order.worker, slot, order.concurrency)

@@ -6,14 +6,13 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-import amr
 from amr.errors import PermanentError, RetryLater, TaskTimeoutError
 from amr.task import Failure
 from amr.wire import NotJsonError
 
 _MESSAGE_MOST = 4096
 _TRACEBACK_MOST = 16_384
-_OWN_CODE = str(Path(amr.__file__).parent)
+_OWN_CODE = str(Path(__file__).parents[1])
 
 
 class HttpError(Exception):

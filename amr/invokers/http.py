@@ -6,7 +6,8 @@ import asyncio
 import email.utils
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from amr import wire
@@ -225,6 +226,13 @@ class _OneEach:
             self._tls = httpx.create_ssl_context()
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30.0)
         return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits)
+
+
+def load_libraries() -> None:
+    """Imports the HTTP libraries, which takes a good part of a second."""
+    import_module("httpx")
+    with suppress(ImportError):
+        import_module("httpx_aiohttp")
 
 
 def _make_transports() -> _Transports:

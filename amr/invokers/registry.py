@@ -105,6 +105,13 @@ class Registry:
         guess = did_you_mean(name, names)
         raise UnknownFunctionError(f"no function {name!r}{guess} (known functions: {shown})")
 
+    def warm_up(self) -> None:
+        """Loads what HTTP functions need now, where the first call would wait for it."""
+        if any(entry.info.kind == "http" for entry in self._entries.values()):
+            from amr.invokers.http import load_libraries
+
+            load_libraries()
+
     def check(self) -> list[str]:
         """Imports everything and returns what is wrong: a line a problem, none when all is well."""
         problems = list(self._broken.values())

@@ -145,10 +145,9 @@ def call_with_retries(
 
 @contextmanager
 def redis_errors(target: RedisTarget) -> Iterator[None]:
-    """Turns Redis's connection, login and TLS errors into RedisUnavailableError.
+    """Turns every error of Redis into RedisUnavailableError.
 
-    Each message names the server (its password masked) and what to do. Errors that say something
-    about the command sent, and not about the server, go through unchanged.
+    Each message names the server, its password masked, and what to do.
 
     Raises:
         RedisUnavailableError: Redis cannot be reached, or refuses us.
@@ -156,9 +155,7 @@ def redis_errors(target: RedisTarget) -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        reason = _explain(error, target)
-        if reason is None:
-            raise
+        reason = _explain(error, target) or f"it refused a command: {error}"
         raise RedisUnavailableError(f"Redis at {target.masked}: {reason}") from error
 
 

@@ -132,7 +132,7 @@ class Supervisor:
         self._stops += 1
 
     def _run_services(self, on_ready: Callable[[], None] | None) -> None:
-        """Keeps workers and services running. Leases are renewed until the last worker has ended."""
+        """Keeps workers and services running; leases are renewed until the last worker ends."""
         services = self._make_services()
         self._start_workers()
         for service in services:

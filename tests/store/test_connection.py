@@ -196,10 +196,11 @@ def test_a_database_that_does_not_exist_is_told(redis_target: RedisTarget) -> No
     )
 
 
-def test_errors_about_a_command_go_through_unchanged(
-    redis_client: redis.Redis, redis_target: RedisTarget
-) -> None:
-    with pytest.raises(ResponseError, match="unknown command"), redis_errors(redis_target):
+def test_a_refused_command_is_told(redis_client: redis.Redis, redis_target: RedisTarget) -> None:
+    with (
+        pytest.raises(RedisUnavailableError, match="refused a command: unknown command"),
+        redis_errors(redis_target),
+    ):
         redis_client.execute_command("NOSUCH")
 
 
