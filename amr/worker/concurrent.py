@@ -24,6 +24,14 @@ class Work(NamedTuple):
     timeout_s: float | None
 
 
+class _Call(NamedTuple):
+    """A call that was started: until when it may run, and how many ran when it began."""
+
+    work: Work
+    ends_at: float | None
+    beside: int
+
+
 class ConcurrentRunner:
     """Up to ``places`` calls at a time. The thread starts with the first of them.
 
@@ -47,8 +55,8 @@ class ConcurrentRunner:
         self._wake = wake
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        #: Entry of each call that was started and has not ended -> its work and its time to end.
-        self._running: dict[bytes, tuple[Work, float | None]] = {}
+        #: Entry of each call that was started and has not ended -> the call.
+        self._running: dict[bytes, _Call] = {}
         self._calls: dict[bytes, asyncio.Task[None]] = {}
         self._in_function: dict[str, int] = {}
 
@@ -68,14 +76,14 @@ class ConcurrentRunner:
     def start(self, work: Work) -> None:
         """Starts a call."""
         ends_at = None if work.timeout_s is None else time.monotonic() + work.timeout_s
-        self._running[work.task.entry_id] = (work, ends_at)
+        self._running[work.task.entry_id] = _Call(work, ends_at, len(self._running) + 1)
         name = work.invoker.name
         self._in_function[name] = self._in_function.get(name, 0) + 1
         self._event_loop().call_soon_threadsafe(self._spawn, work)
 
     def cancel(self, job: str) -> None:
         """Ends the calls of a job that has ended; they have no outcome."""
-        entries = [entry for entry, (work, _) in self._snapshot() if work.task.job == job]
+        entries = [entry for entry, call in self._snapshot() if call.work.task.job == job]
         for entry in entries:
             self._event_loop().call_soon_threadsafe(self._cancel, entry)
 
@@ -85,11 +93,12 @@ class ConcurrentRunner:
 
     def jobs(self) -> set[str]:
         """Returns the jobs of the running calls."""
-        return {work.task.job for _, (work, _) in self._snapshot()}
+        return {call.work.task.job for _, call in self._snapshot()}
 
     def first_end(self) -> float | None:
         """Returns the monotonic time at which the first of the running calls has to end."""
-        return min((at for _, (_, at) in self._snapshot() if at is not None), default=None)
+        ends = (call.ends_at for _, call in self._snapshot())
+        return min((at for at in ends if at is not None), default=None)
 
     def stop(self) -> None:
         """Ends the loop and its thread."""
@@ -97,7 +106,7 @@ class ConcurrentRunner:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(5.0)
 
-    def _snapshot(self) -> list[tuple[bytes, tuple[Work, float | None]]]:
+    def _snapshot(self) -> list[tuple[bytes, _Call]]:
         return list(self._running.copy().items())
 
     def _event_loop(self) -> asyncio.AbstractEventLoop:
@@ -128,8 +137,9 @@ class ConcurrentRunner:
 
     def _ended(self, work: Work, outcome: Outcome | None) -> None:
         entry = work.task.entry_id
-        beside = max(1, len(self._running))
-        self._running.pop(entry, None)
+        call = self._running[entry]
+        beside = max(call.beside, len(self._running))
+        del self._running[entry]
         self._calls.pop(entry, None)
         self._in_function[work.invoker.name] -= 1
         if outcome is None:

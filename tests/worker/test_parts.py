@@ -49,7 +49,7 @@ def test_the_end_of_a_job_is_shared_evenly() -> None:
         pace.left(left, 2)
         sizes.append(min(left, pace.batch(None)))
         left -= sizes[-1]
-    assert sizes[0] == 25
+    assert sizes[0] == 17
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] == 1
 

@@ -57,7 +57,9 @@ if #taken > 0 then
     end
   end
   job.done = job.done + #taken
-  job.task_us = (job.task_us or tonumber(task_us)) * 0.7 + task_us * 0.3
+  -- A batch tells more of the tasks' cost than a single one does.
+  local weight = 0.5 * #taken / (#taken + 8)
+  job.task_us = (job.task_us or tonumber(task_us)) * (1 - weight) + task_us * weight
   feed(job, workers)
 end
 
