@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
-from amr import wire
 from amr.durations import format_duration
 from amr.errors import TaskTimeoutError
 from amr.invokers.base import Invoker
@@ -16,9 +15,23 @@ from amr.worker.interrupt import Interrupter
 
 
 def attempt(
-    invoker: Invoker, task: Task, body: bytes, context: Context, interrupter: Interrupter
+    invoker: Invoker,
+    task: Task,
+    body: bytes,
+    context: Context,
+    interrupter: Interrupter,
+    most_bytes: int,
 ) -> Outcome:
-    """Calls a sync function in this thread, which must be the main one."""
+    """Calls a sync function in this thread, which must be the main one.
+
+    Args:
+        invoker: calls the function.
+        task: what is attempted.
+        body: the function's body, as JSON.
+        context: of the call.
+        interrupter: may end it.
+        most_bytes: bytes of JSON that the output may have.
+    """
     started = perf_counter()
     try:
         interrupter.running = task
@@ -29,13 +42,18 @@ def attempt(
         failure = describe_failure(error, invoker.name)
         return Outcome(task, None, failure, None, perf_counter() - started)
     elapsed_s = perf_counter() - started
-    if len(output) > wire.MAX_BODY_BYTES:
-        return Outcome(task, None, _too_large(invoker, output), None, elapsed_s)
+    if len(output) > most_bytes:
+        return Outcome(task, None, _too_large(invoker, output, most_bytes), None, elapsed_s)
     return Outcome(task, output, None, context.counters, elapsed_s)
 
 
 async def attempt_async(
-    invoker: Invoker, task: Task, body: bytes, context: Context, timeout_s: float | None
+    invoker: Invoker,
+    task: Task,
+    body: bytes,
+    context: Context,
+    timeout_s: float | None,
+    most_bytes: int,
 ) -> Outcome:
     """Awaits an async function or an HTTP call, at most ``timeout_s`` seconds."""
     started = perf_counter()
@@ -51,8 +69,8 @@ async def attempt_async(
         failure = describe_failure(reason, invoker.name)
         return Outcome(task, None, failure, None, perf_counter() - started)
     elapsed_s = perf_counter() - started
-    if len(output) > wire.MAX_BODY_BYTES:
-        return Outcome(task, None, _too_large(invoker, output), None, elapsed_s)
+    if len(output) > most_bytes:
+        return Outcome(task, None, _too_large(invoker, output, most_bytes), None, elapsed_s)
     return Outcome(task, output, None, context.counters, elapsed_s)
 
 
@@ -61,9 +79,9 @@ def timeout_error(timeout_s: float | None) -> TaskTimeoutError:
     return TaskTimeoutError(f"ran longer than its timeout of {format_duration(timeout_s or 0.0)}")
 
 
-def _too_large(invoker: Invoker, output: bytes) -> Failure:
+def _too_large(invoker: Invoker, output: bytes, most_bytes: int) -> Failure:
     message = (
         f"{invoker.name} returned {len(output):,} bytes of JSON; at most "
-        f"{wire.MAX_BODY_BYTES:,} are taken: store the data elsewhere and return where it is"
+        f"{most_bytes:,} are taken: store the data elsewhere and return where it is"
     )
     return Failure("OutputTooLarge", message, permanent=True)

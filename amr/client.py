@@ -123,7 +123,9 @@ class Client:
         spec = read_spec(job, has_inputs=inputs is not None)
         with redis_errors(self.target):
             check_served(spec, self.served_functions())
-            submission = submit(self._link, self._transitions, spec, id, inputs)
+            submission = submit(
+                self._link, self._transitions, spec, id, inputs, self.inspector.largest_body
+            )
         return Job(self, submission.job, created=submission.created, total=submission.total)
 
     def job(self, id: str) -> Job:

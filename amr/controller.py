@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,9 @@ from amr.store.transitions import JobRecord, Transitions
 #: Most inputs, and most bytes of them, that one call appends; one larger input goes alone.
 CHUNK_INPUTS = 2000
 CHUNK_BYTES = 4 * 1024 * 1024
+
+#: No Redis can be set to take less at once.
+_SURELY_TAKEN_BYTES = 1_000_000
 
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ID_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -52,6 +55,7 @@ def submit(
     spec: JobSpec,
     job: str | None = None,
     inputs: Iterable[Any] | None = None,
+    most_bytes: Callable[[], int] = lambda: wire.MAX_BODY_BYTES,
 ) -> Submission:
     """Makes a job of a description.
 
@@ -61,6 +65,7 @@ def submit(
         spec: what to do.
         job: the id. The same id and content give the same job; without one a new id is made.
         inputs: takes the place of ``spec.inputs``; read once, a chunk at a time.
+        most_bytes: tells the bytes an input may have; asked when there is a large one.
 
     Raises:
         JobConflictError: the id belongs to a job with other content.
@@ -78,7 +83,7 @@ def submit(
     if not fresh and not sender.create():
         return Submission(job, False, sender.appended)
     try:
-        return sender.send(_chunks(source))
+        return sender.send(_chunks(source, most_bytes))
     except JobSpecError:
         link.run(transitions.cancel(job))
         raise
@@ -165,12 +170,14 @@ def _record(spec: JobSpec, digest: str) -> JobRecord:
     )
 
 
-def _chunks(inputs: Iterable[Any]) -> Iterator[list[bytes]]:
+def _chunks(inputs: Iterable[Any], most_bytes: Callable[[], int]) -> Iterator[list[bytes]]:
     """Yields the inputs as JSON, in chunks that one call can carry."""
     chunk: list[bytes] = []
     size = 0
     for index, value in enumerate(inputs):
         data = _encode(index, value)
+        if len(data) > _SURELY_TAKEN_BYTES:
+            _check_size(index, data, most_bytes())
         if chunk and (len(chunk) == CHUNK_INPUTS or size + len(data) > CHUNK_BYTES):
             yield chunk
             chunk, size = [], 0
@@ -186,13 +193,17 @@ def _encode(index: int, value: Any) -> bytes:
         data = wire.dumps(value)
     except wire.NotJsonError as error:
         raise JobSpecError([Problem(path, str(error).replace("$", path, 1))]) from None
-    if len(data) > wire.MAX_BODY_BYTES:
-        message = (
-            f"is {len(data):,} bytes of JSON; at most {wire.MAX_BODY_BYTES:,} are taken: "
-            "store the data elsewhere and give its place"
-        )
-        raise JobSpecError([Problem(path, message)])
     return data
+
+
+def _check_size(index: int, data: bytes, most_bytes: int) -> None:
+    if len(data) <= most_bytes:
+        return
+    message = (
+        f"is {len(data):,} bytes of JSON; at most {most_bytes:,} are taken: "
+        "store the data elsewhere and give its place"
+    )
+    raise JobSpecError([Problem(f"$.inputs[{index}]", message)])
 
 
 def _digest(spec: JobSpec, inputs: Iterable[Any]) -> str:

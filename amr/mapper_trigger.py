@@ -95,6 +95,7 @@ class MapperTrigger:
         self._runs_concurrent = False
         self._epoch: int | None = None
         self._holds_unknown = True
+        self._most_bytes = 0
         self._stopping = False
         self._failures = 0
 
@@ -159,6 +160,8 @@ class MapperTrigger:
 
     def _step(self) -> None:
         """One round trip for what is done and what is next; then the next batch."""
+        if not self._most_bytes:
+            self._most_bytes = self._inspector.largest_body()
         if self._holds_unknown:
             self._look_at_pending()
         count = 0 if self._hand else self._room()
@@ -280,7 +283,9 @@ class MapperTrigger:
         context = Context(task, ends_at, self._state, self._sink)
         self._runs_concurrent = step.invoker.concurrent
         if step.invoker.concurrent:
-            self._concurrent.start(Work(task, step.invoker, body, context, step.timeout_s))
+            self._concurrent.start(
+                Work(task, step.invoker, body, context, step.timeout_s, self._most_bytes)
+            )
         else:
             self._run_here(step, task, body, context)
         return True
@@ -303,7 +308,7 @@ class MapperTrigger:
             self._settlement.exchange(self._link)
         limit_s = None if step.timeout_s is None else step.timeout_s + KILL_AFTER_S
         self._slot.begin(task.entry_id, limit_s)
-        outcome = attempt(step.invoker, task, body, context, self._interrupter)
+        outcome = attempt(step.invoker, task, body, context, self._interrupter, self._most_bytes)
         self._slot.end()
         self._pace.ran(outcome.elapsed_s, 1)
         if outcome.failure is None or not self._plans.has_ended(task.job):

@@ -13,6 +13,7 @@ from amr.client import Client
 from amr.errors import JobConflictError, JobSpecError, UsageError
 from amr.redis_url import RedisTarget
 from amr.store.link import Link
+from tests.conftest import NewRedis
 from tests.support.invariant import check_invariant
 
 SPEC = {"mapper": "f.map", "inputs": [1, 2, 3]}
@@ -117,9 +118,9 @@ def test_an_input_that_is_not_json_is_named_and_nothing_goes_on(client: Client) 
 
 
 def test_an_input_over_the_limit_is_named(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amr.wire.MAX_BODY_BYTES", 1000)
-    with pytest.raises(JobSpecError, match=r"\$\.inputs\[1\]: is 2,002 bytes"):
-        client.invoke(SPEC | {"inputs": ["a", "b" * 2000]})
+    monkeypatch.setattr("amr.store.inspect.MAX_BODY_BYTES", 1_500_000)
+    with pytest.raises(JobSpecError, match=r"\$\.inputs\[1\]: is 2,000,002 bytes"):
+        client.invoke(SPEC | {"inputs": ["a", "b" * 2_000_000]})
 
 
 @pytest.mark.parametrize("job", ["", "a b", "{x}", "a:b", "-x", "x" * 129, "a\nb", "é"])
@@ -147,3 +148,11 @@ def test_a_job_that_ends_while_it_is_sent_stops_the_sending(
     client.invoke(SPEC | {"inputs": []}, id="short", inputs=inputs())
     assert sent < 100
     assert client.job("short").status().state == "cancelled"
+
+
+def test_an_input_that_this_redis_would_refuse_is_named(new_redis: NewRedis) -> None:
+    server = new_redis(options=["--proto-max-bulk-len", "1mb"])
+    with Client(server.target) as client:
+        with pytest.raises(JobSpecError, match=r"\$\.inputs\[1\].* at most 1,048,576 are taken"):
+            client.invoke(SPEC | {"inputs": ["a", "b" * 2_000_000]})
+        assert client.inspector.active_ids() == []

@@ -43,7 +43,12 @@ def duration(text: str) -> float:
 
 def open_client(redis_url: str | None) -> Client:
     """Returns a client of the Redis that the option or the environment names."""
+    import logging
+
     from amr.client import Client
+    from amr.log import configure
+
+    configure(logging.WARNING)
 
     return Client(redis_url)
 

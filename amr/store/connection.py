@@ -262,6 +262,10 @@ def _explain(error: RedisError, target: RedisTarget) -> str | None:
         return f"it cannot be reached ({error}): is it running, and the address right?{hint}"
     if isinstance(error, ResponseError) and "DB index" in str(error):
         return f"it has no database {target.db}"
+    if "OOM" in str(error) or type(error).__name__ == "OutOfMemoryError":
+        return "its memory is full (maxmemory): raise it, or let running jobs end, and try again"
+    if "MISCONF" in str(error):
+        return "it cannot write to its disk, and takes no more data until it can"
     if is_passing(error):
         return f"it refuses for the moment: {error}"
     return None

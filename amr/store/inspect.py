@@ -9,8 +9,10 @@ from typing import Any
 import orjson
 
 from amr.states import LIVE_STATES, JobState
+from amr.store.connection import ResponseError
 from amr.store.keys import Keys
 from amr.store.link import Call, Link, same
+from amr.wire import MAX_BODY_BYTES
 
 _PAGE = 1000
 
@@ -113,6 +115,14 @@ class Inspector:
         replies = self._link.run_all(calls)
         rows = zip(jobs, replies[0::3], replies[1::3], replies[2::3], strict=True)
         return [_read_status(*row) for row in rows]
+
+    def largest_body(self) -> int:
+        """Returns the bytes that one input or output may have, by our limit and by Redis's own."""
+        try:
+            reply = self._link.run(Call(("CONFIG", "GET", "proto-max-bulk-len"), same))
+        except ResponseError:
+            return MAX_BODY_BYTES  # not everybody may read settings; few change this one
+        return min([MAX_BODY_BYTES, *map(int, reply[1:2])])
 
     def state(self, job: str) -> JobState | None:
         """Returns the job's state, or None when it is not known."""

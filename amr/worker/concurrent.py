@@ -22,6 +22,7 @@ class Work(NamedTuple):
     body: bytes
     context: Context
     timeout_s: float | None
+    most_bytes: int
 
 
 class _Call(NamedTuple):
@@ -130,7 +131,12 @@ class ConcurrentRunner:
         outcome = None
         try:
             outcome = await attempt_async(
-                work.invoker, work.task, work.body, work.context, work.timeout_s
+                work.invoker,
+                work.task,
+                work.body,
+                work.context,
+                work.timeout_s,
+                work.most_bytes,
             )
         finally:
             self._ended(work, outcome)

@@ -10,9 +10,12 @@ import pytest
 
 from amr.client import Client
 from amr.redis_url import RedisTarget
-from tests.support.trigger_process import TriggerProcess
+from tests.support.trigger_process import FUNCTIONS, TriggerProcess
 
 StartTrigger = Callable[..., TriggerProcess]
+
+#: Functions that do what no function should.
+HOSTILE = Path(__file__).parent / "functions"
 
 
 @pytest.fixture
@@ -21,13 +24,25 @@ def client(redis_target: RedisTarget) -> Iterator[Client]:
         yield client
 
 
-@pytest.fixture
-def trigger(redis_url: str, tmp_path: Path) -> Iterator[StartTrigger]:
-    """Starts triggers that end with the test: ``trigger("--grace", "1s", processes=3)``."""
+def _starter(directory: Path, redis_url: str, functions: Path) -> Iterator[StartTrigger]:
     with ExitStack() as stack:
 
         def start(*options: str, processes: int = 2, url: str = redis_url) -> TriggerProcess:
-            process = TriggerProcess(url, tmp_path, *options, processes=processes)
+            process = TriggerProcess(
+                url, directory, *options, processes=processes, functions=functions
+            )
             return stack.enter_context(process)
 
         yield start
+
+
+@pytest.fixture
+def trigger(redis_url: str, tmp_path: Path) -> Iterator[StartTrigger]:
+    """Starts triggers that end with the test: ``trigger("--grace", "1s", processes=3)``."""
+    yield from _starter(tmp_path, redis_url, FUNCTIONS)
+
+
+@pytest.fixture
+def hostile(redis_url: str, tmp_path: Path) -> Iterator[StartTrigger]:
+    """The same, with functions that do what no function should."""
+    yield from _starter(tmp_path, redis_url, HOSTILE)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+import amr
 from amr.client import Client
 from amr.errors import JobFailedError
 from tests.faults.conftest import StartTrigger
@@ -147,3 +151,62 @@ def test_lines_of_a_long_call_are_seen_while_it_runs(client: Client, trigger: St
     lines = [e.fields["text"] for e in job.events() if e.kind == "log"]
     assert sorted(lines) == ["said 7", "said 8", "warned 7", "warned 8"]
     assert job.status().counters == {"talks": 2}
+
+
+def test_a_deadline_ends_the_job_and_names_what_is_missing(
+    client: Client, trigger: StartTrigger
+) -> None:
+    trigger()
+    job = client.invoke({"mapper": "faulty.sleep", "inputs": [0.01, 60], "deadline": "1s"})
+    with pytest.raises(JobFailedError, match="deadline passed with 1 of 2 map tasks not done"):
+        job.result(20)
+    wait_for(lambda: client.fleet.backlog().entries == 0)
+
+
+def test_the_reducer_has_a_timeout_of_its_own(client: Client, trigger: StartTrigger) -> None:
+    trigger()
+    job = client.invoke(
+        {
+            "mapper": "faulty.sleep",
+            "reducer": "faulty.slow_total",
+            "inputs": [0.7],
+            "reduce_timeout": "300ms",
+            "retry": {"max_attempts": 1},
+        }
+    )
+    with pytest.raises(JobFailedError, match=r"the reduce task failed.*300ms"):
+        job.result(20)
+    assert job.status().succeeded == 1
+
+
+def test_an_endpoint_that_asks_for_time_fails_no_task(tmp_path: Path) -> None:
+    seen: dict[str, int] = {}
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            key = self.headers["Idempotency-Key"]
+            seen[key] = seen.get(key, 0) + 1
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            busy = seen[key] <= 2
+            self.send_response(429 if busy else 200)
+            self.send_header("Retry-After", "0")
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/"
+    (tmp_path / "functions.toml").write_text(f'[far]\nurl = "{url}"\n')
+    spec = {"mapper": "far", "inputs": list(range(20)), "retry": {"max_attempts": 1}}
+    try:
+        assert amr.run(spec, functions=tmp_path, processes=1, timeout=20) == list(range(20))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert set(seen.values()) == {3}
+    assert len(seen) == 20

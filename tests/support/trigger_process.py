@@ -32,13 +32,22 @@ class TriggerProcess:
         url: the Redis and stream.
         directory: for the record and the log.
         options: of the command.
+        processes: number of workers.
+        functions: directory of the functions that it serves.
     """
 
-    def __init__(self, url: str, directory: Path, *options: str, processes: int = 2) -> None:
+    def __init__(
+        self,
+        url: str,
+        directory: Path,
+        *options: str,
+        processes: int = 2,
+        functions: Path = FUNCTIONS,
+    ) -> None:
         self.record_file = directory / "record.txt"
         self.log_file = directory / f"trigger-{id(self)}.log"
         self._command = [sys.executable, "-m", "amr.cli.app", "trigger", "run"]
-        self._command += ["--redis-url", url, "--functions", str(FUNCTIONS)]
+        self._command += ["--redis-url", url, "--functions", str(functions)]
         self._command += ["--processes", str(processes), "--lease", "2s", *options]
         self.process: subprocess.Popen[bytes] | None = None
 
