@@ -26,7 +26,7 @@ STREAM_KEYS = {
 JOB_KEYS = {
     "job": ("", "HASH"),  # spec, state, counts, times
     "inputs": (":inputs", "LIST"),  # every input; those at and behind the count `fed` wait
-    "inflight": (":inflight", "HASH"),  # index or "reduce" -> "entry attempt crashes deferrals"
+    "inflight": (":inflight", "HASH"),  # index or "reduce" -> its entry, attempts and more
     "outputs": (":outputs", "HASH"),  # index -> output
     "failures": (":failures", "HASH"),  # index -> "attempts error"
     "counters": (":counters", "HASH"),  # name -> what the functions counted

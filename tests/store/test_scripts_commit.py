@@ -80,6 +80,16 @@ def test_a_task_that_waits_for_its_retry_may_still_be_committed(bench: StoreBenc
     bench.check()
 
 
+def test_what_ran_from_a_strangers_copy_of_a_delayed_task_is_not_taken(bench: StoreBench) -> None:
+    bench.submit(2)
+    first, _ = bench.fetch()
+    bench.fail(first)
+    forged = first._replace(entry_id=b"9999999999999-0")
+    assert bench.commit(forged).values[0] == 0
+    assert bench.status().retrying == 1
+    bench.check()
+
+
 def test_a_commit_to_an_ended_job_settles_its_entries(bench: StoreBench) -> None:
     bench.submit(2)
     tasks = bench.fetch()

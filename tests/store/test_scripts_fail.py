@@ -210,3 +210,16 @@ def test_due_retries_wait_for_a_place_and_go_first(bench: StoreBench) -> None:
     assert [task.index for task in bench.fetch()] == [0]
     bench.commit(third)
     bench.check()
+
+
+def test_a_task_that_waits_for_its_retry_is_neither_failed_nor_moved_again(
+    bench: StoreBench,
+) -> None:
+    bench.submit(1)
+    (task,) = bench.fetch()
+    bench.fail(task)
+    assert bench.fail(task).code is Code.STALE
+    assert bench.recover(task).code is Code.STALE
+    assert bench.release(task).values == (0,)
+    assert (bench.status().retrying, bench.stream_length()) == (1, 0)
+    bench.check()

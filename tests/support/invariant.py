@@ -69,7 +69,7 @@ def _check_ended(link: Link, keys: Keys, job: str, flights: dict[str, str]) -> N
 def _check_delayed(
     link: Link, keys: Keys, job: str, record: dict[str, str], flights: dict[str, str]
 ) -> None:
-    delayed = {field for field, flight in flights.items() if flight.startswith("delayed ")}
+    delayed = {field for field, flight in flights.items() if flight.endswith(" 1")}
     members = {m.decode() for m in read(link, "ZRANGE", keys.stream_key("delayed"), 0, -1)}
     assert {f"{job} {field}" for field in delayed} == {
         member for member in members if member.startswith(f"{job} ")
@@ -82,6 +82,6 @@ def _check_delayed(
 def _check_entries(link: Link, keys: Keys, flights: dict[str, str], lost: set[str]) -> None:
     stream = keys.stream_key("stream")
     for field, flight in flights.items():
-        entry = flight.split()[0]
-        if entry != "delayed" and field not in lost:
+        entry, *_, delayed = flight.split()
+        if delayed == "0" and field not in lost:
             assert read(link, "XRANGE", stream, entry, entry), f"task {field} has no entry"

@@ -20,7 +20,7 @@ end
 -- An entry newer than the task's own was not made by us: what ran from it is not taken. An older
 -- one is of an attempt that was given up too early: it is as good as any, and the first one wins.
 local function is_ours(entry, flight)
-  if entry == flight.entry or flight.entry == DELAYED then return true end
+  if entry == flight.entry then return true end
   local ms, seq = string.match(entry, '^(%d+)-(%d+)$')
   local own_ms, own_seq = string.match(flight.entry, '^(%d+)-(%d+)$')
   ms, own_ms = tonumber(ms), tonumber(own_ms)
@@ -39,7 +39,7 @@ for position, index in ipairs(indexes) do
     taken[#taken + 1] = index
     outputs[#outputs + 1] = index
     outputs[#outputs + 1] = ARGV[tasks + position * 3 - 1]
-    if flight.entry == DELAYED then
+    if flight.delayed then
       job.delayed = job.delayed - 1
       redis.call('ZREM', delayed_key, JOB_ID .. ' ' .. index)
     end

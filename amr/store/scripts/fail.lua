@@ -17,7 +17,7 @@ end
 -- Only the holder of the task's own entry may fail it: a zombie cannot fail its successor.
 local value = redis.call('HGET', inflight_key, field)
 local flight = value and read_flight(value)
-if not flight or flight.entry ~= entry then
+if not flight or flight.entry ~= entry or flight.delayed then
   settle({ entry })
   return { 'STALE' }
 end
@@ -31,7 +31,7 @@ if permanent == '1' or (flight.attempt >= job.max_attempts and not defers) then
   reply = { 'DEAD' }
 else
   emit('retry', 'task', field, 'attempt', flight.attempt, 'delay_ms', delay_ms, 'error', summary)
-  flight.entry = DELAYED
+  flight.delayed = true
   if defers then
     flight.deferrals = flight.deferrals + 1
   else

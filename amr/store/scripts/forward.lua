@@ -12,7 +12,7 @@ for at = fields, #ARGV do
   local field = ARGV[at]
   local value = job and job.live and redis.call('HGET', inflight_key, field)
   local flight = value and read_flight(value)
-  if not flight or flight.entry ~= DELAYED then
+  if not flight or not flight.delayed then
     redis.call('ZREM', delayed_key, JOB_ID .. ' ' .. field)
   elseif field ~= 'reduce'
     and job.fed - job.done - job.failed - job.delayed >= job.concurrency then

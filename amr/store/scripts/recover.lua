@@ -17,7 +17,7 @@ if lease and tonumber(lease) > now then return { 'ALIVE' } end
 local job = read_job()
 local value = job and job.live and redis.call('HGET', inflight_key, field)
 local flight = value and read_flight(value)
-if not flight or flight.entry ~= entry then
+if not flight or flight.entry ~= entry or flight.delayed then
   settle({ entry })
   return { 'STALE' }
 end

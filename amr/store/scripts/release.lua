@@ -13,7 +13,7 @@ for at = tasks, #ARGV, 2 do
   local field, entry = ARGV[at], ARGV[at + 1]
   local value = job and job.live and redis.call('HGET', inflight_key, field)
   local flight = value and read_flight(value)
-  if flight and flight.entry == entry then
+  if flight and flight.entry == entry and not flight.delayed then
     requeue(field, flight)
     released = released + 1
   end

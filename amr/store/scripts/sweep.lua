@@ -25,7 +25,7 @@ local last_ms, last_seq = last_delivered()
 
 -- An entry is good while it is still to be delivered, or is pending for a worker.
 local function is_lost(field, flight)
-  if flight.entry == DELAYED then
+  if flight.delayed then
     return not redis.call('ZSCORE', delayed_key, JOB_ID .. ' ' .. field)
   end
   local ms, seq = string.match(flight.entry, '^(%d+)-(%d+)$')
@@ -41,7 +41,7 @@ local requeued = 0
 for at = 1, #page[2], 2 do
   local field, flight = page[2][at], read_flight(page[2][at + 1])
   if is_lost(field, flight) then
-    if flight.entry == DELAYED then
+    if flight.delayed then
       job.delayed = job.delayed - 1
     else
       settle({ flight.entry })

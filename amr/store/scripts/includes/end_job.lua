@@ -7,7 +7,7 @@ local function forget_delayed(job)
   if job.delayed == 0 then return end
   local flights = redis.call('HGETALL', inflight_key)
   for at = 1, #flights, 2 do
-    if read_flight(flights[at + 1]).entry == DELAYED then
+    if read_flight(flights[at + 1]).delayed then
       redis.call('ZREM', delayed_key, JOB_ID .. ' ' .. flights[at])
     end
   end

@@ -38,7 +38,7 @@ local function feed(job, workers)
     local entry = redis.call('XADD', stream_key, '*', 'job', JOB_ID, 'stage', 'map',
       'index', index, 'attempt', 1, 'suspect', 0, 'body', body)
     flights[#flights + 1] = index
-    flights[#flights + 1] = entry .. ' 1 0 0'
+    flights[#flights + 1] = entry .. ' 1 0 0 0'
   end
   redis.call('HSET', inflight_key, unpack(flights))
   job.fed = job.fed + #bodies

@@ -4,7 +4,6 @@
 
 local JOB_ID = string.match(job_key, ':job:(.+)$')
 local LIVE = { submitting = true, mapping = true, reducing = true }
-local DELAYED = 'delayed' -- stands for the entry id of a task that waits for its retry
 
 -- Returns the job as a table, or nil when there is none. `total` is nil until the job is sealed.
 local function read_job()
@@ -28,15 +27,18 @@ local function write_counts(job)
     'timed_out', job.timed_out, 'progress_at', job.progress_at, 'task_us', job.task_us or '')
 end
 
--- Splits "entry attempt crashes deferrals", as the inflight hash holds it.
+-- Splits "entry attempt crashes deferrals delayed", as the inflight hash holds it. A delayed task
+-- waits for its retry, and `entry` is the one it had last.
 local function read_flight(value)
-  local entry, attempt, crashes, deferrals = string.match(value, '^(%S+) (%d+) (%d+) (%d+)$')
+  local entry, attempt, crashes, deferrals, delayed
+    = string.match(value, '^(%S+) (%d+) (%d+) (%d+) ([01])$')
   return {
     entry = entry, attempt = tonumber(attempt), crashes = tonumber(crashes),
-    deferrals = tonumber(deferrals),
+    deferrals = tonumber(deferrals), delayed = delayed == '1',
   }
 end
 
 local function write_flight(flight)
   return flight.entry .. ' ' .. flight.attempt .. ' ' .. flight.crashes .. ' ' .. flight.deferrals
+    .. ' ' .. (flight.delayed and 1 or 0)
 end

@@ -9,5 +9,6 @@ local function requeue(field, flight)
   flight.entry = redis.call('XADD', stream_key, '*', 'job', JOB_ID,
     'stage', reduce and 'reduce' or 'map', 'index', reduce and 0 or field,
     'attempt', flight.attempt, 'suspect', flight.crashes > 0 and 1 or 0, 'body', body)
+  flight.delayed = false
   redis.call('HSET', inflight_key, field, write_flight(flight))
 end
