@@ -60,8 +60,6 @@ async def attempt_async(
     try:
         async with asyncio.timeout(timeout_s) as limit:
             output = await invoker.invoke_async(body, context)
-    except asyncio.CancelledError:
-        raise
     except BaseException as error:
         reason = error
         if isinstance(error, TimeoutError) and limit.expired():

@@ -18,7 +18,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from amr.attempt import attempt
 from amr.invokers import capture
@@ -37,6 +36,7 @@ from amr.store.stream import Alien, Entries, TaskStream, ensure_group, is_group_
 from amr.store.transitions import Transitions
 from amr.task import Outcome, Task
 from amr.worker.concurrent import ConcurrentRunner, Work
+from amr.worker.courier import Courier
 from amr.worker.hand import Hand
 from amr.worker.interrupt import Interrupter
 from amr.worker.order import WorkerOrder
@@ -103,26 +103,16 @@ class MapperTrigger:
         """Works until ``stop``; must be called on the main thread."""
         capture.install()
         self._interrupter.install()
-        watcher_link = Link(self._link.target)
-        watcher = Watcher(
-            watcher_link,
-            self._stream,
-            self._hand,
-            self._settlement,
-            self._plans,
-            self._interrupter,
-            self._concurrent,
-            self._slot,
-            _end_orphan,
-        )
-        service = PeriodicService("watcher", watcher.look, 0.1)
-        service.start()
+        services = self._make_services()
+        for service in services:
+            service.start()
         while not self._stopping:
             self._guarded(self._step)
         self._holds_unknown = True
         while self._holds_unknown or self._settlement.waits() or self._concurrent:
             self._guarded(self._leave)
-        service.stop()
+        for service in services:
+            service.stop(timeout_s=1.0)
         self._concurrent.stop()
         self._link.close()
 
@@ -130,6 +120,23 @@ class MapperTrigger:
         """Takes nothing new; ``run`` returns when what runs has ended. Safe in a signal handler."""
         self._stopping = True
         self._wake()
+
+    def _make_services(self) -> list[PeriodicService]:
+        """Returns what runs beside the main thread."""
+        watcher = Watcher(self._plans, self._interrupter, self._concurrent, self._slot, _end_orphan)
+        courier = Courier(
+            Link(self._link.target),
+            self._stream,
+            self._hand,
+            self._settlement,
+            self._plans,
+            self._interrupter,
+            self._concurrent,
+        )
+        return [
+            PeriodicService("watcher", watcher.look, 0.1),
+            PeriodicService("courier", courier.carry, 0.1),
+        ]
 
     def _wake(self) -> None:
         try:
@@ -176,6 +183,8 @@ class MapperTrigger:
 
     def _room(self) -> int:
         """Returns how many entries to take now: 0 when every place for calls is taken."""
+        if self._concurrent.exclusive:
+            return 0
         if not self._runs_concurrent:
             return self._pace.batch(None)
         free = self._concurrent.free()
@@ -183,15 +192,14 @@ class MapperTrigger:
 
     def _wait(self) -> None:
         """Waits for an entry, unless there is no room for one, or until a call ends."""
-        watched: list[Any] = [self._wake_read]
+        watched: list[int] = [self._wake_read]
         if not self._hand and self._room():
             if not self._blocked.waiting():
                 self._blocked.begin(self._stream.fetch(1, block_ms=round(BLOCK_S * 1000)))
-            watched.append(self._blocked)
-        patience_s = BLOCK_S + _ANSWER_S
-        readable, _, _ = select.select(watched, [], [], patience_s)
+            watched.append(self._blocked.fileno())
+        readable = _wait_for_any(watched, BLOCK_S + _ANSWER_S)
         self._forget_wakes()
-        if self._blocked in readable:
+        if len(watched) > 1 and watched[1] in readable:
             entries, epoch = self._blocked.finish(_ANSWER_S)
             self._take(entries, epoch)
         elif not readable and self._blocked.waiting():
@@ -266,7 +274,11 @@ class MapperTrigger:
             if plan is None or not plan.live:
                 self._settle_orphan(task, plan)
                 return True
-            step = self._plans.step(plan, task.stage)
+            if task.suspect:
+                self._put_others_in_safety()
+            if self._concurrent.exclusive or (task.suspect and self._concurrent):
+                return False
+            step = self._step_of(task, plan)
             if step.invoker.concurrent and not self._concurrent.has_place(step.invoker):
                 return False
             body = task.body
@@ -282,13 +294,34 @@ class MapperTrigger:
         ends_at = None if step.timeout_s is None else time.time() + step.timeout_s
         context = Context(task, ends_at, self._state, self._sink)
         self._runs_concurrent = step.invoker.concurrent
+        limit_s = None if step.timeout_s is None else step.timeout_s + KILL_AFTER_S
         if step.invoker.concurrent:
+            self._slot.begin_concurrent(task.entry_id if task.suspect else b"", limit_s)
             self._concurrent.start(
                 Work(task, step.invoker, body, context, step.timeout_s, self._most_bytes)
             )
         else:
-            self._run_here(step, task, body, context)
+            self._run_here(step, task, body, context, limit_s)
         return True
+
+    def _put_others_in_safety(self) -> None:
+        """Before a task that may kill this worker: nothing else is to die with it."""
+        self._settlement.give_back(self._hand.take_all())
+        if self._settlement.waits():
+            self._settlement.exchange(self._link)
+
+    def _step_of(self, task: Task, plan: JobPlan) -> Step:
+        """Returns how to run the task; the first one imports the function, which may never end."""
+        step = plan.steps.get(task.stage)
+        if step is not None:
+            return step
+        job_limit_s = plan.spec.timeout_s if task.stage == "map" else plan.spec.reduce_timeout_s
+        limit_s = None if job_limit_s is None else job_limit_s + KILL_AFTER_S
+        self._slot.begin(task.entry_id, limit_s)
+        try:
+            return self._plans.step(plan, task.stage)
+        finally:
+            self._slot.end()
 
     def _settle_orphan(self, task: Task, plan: JobPlan | None) -> None:
         """A task of a job that has ended is dropped; one of a job nobody knows is put aside."""
@@ -299,14 +332,10 @@ class MapperTrigger:
         fields += [b"index", str(task.index).encode(), b"body", task.body]
         self._settlement.quarantine([Alien(task.entry_id, fields)])
 
-    def _run_here(self, step: Step, task: Task, body: bytes, context: Context) -> None:
+    def _run_here(
+        self, step: Step, task: Task, body: bytes, context: Context, limit_s: float | None
+    ) -> None:
         """Runs a sync function on this thread."""
-        if task.suspect and self._hand:
-            # It may kill this worker: nothing else is to die with it.
-            self._settlement.give_back(self._hand.take_all())
-        if task.suspect and self._settlement.waits():
-            self._settlement.exchange(self._link)
-        limit_s = None if step.timeout_s is None else step.timeout_s + KILL_AFTER_S
         self._slot.begin(task.entry_id, limit_s)
         outcome = attempt(step.invoker, task, body, context, self._interrupter, self._most_bytes)
         self._slot.end()
@@ -323,7 +352,7 @@ class MapperTrigger:
         self._settlement.give_back(self._hand.take_all())
         self._settlement.exchange(self._link)
         if self._concurrent:
-            select.select([self._wake_read], [], [], 0.2)
+            _wait_for_any([self._wake_read], 0.2)
             self._forget_wakes()
 
 
@@ -340,6 +369,14 @@ def main() -> None:
     trigger = MapperTrigger(target, registry, order.worker, slot, order.concurrency)
     signal.signal(signal.SIGTERM, lambda *_: trigger.stop())
     trigger.run()
+
+
+def _wait_for_any(files: list[int], timeout_s: float) -> set[int]:
+    """Returns those of the files that can be read, after a wait of up to ``timeout_s`` seconds."""
+    poll = select.poll()  # select() itself knows no file numbers beyond 1023
+    for file in files:
+        poll.register(file, select.POLLIN)
+    return {file for file, _ in poll.poll(timeout_s * 1000)}
 
 
 def _end_orphan() -> None:

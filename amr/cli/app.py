@@ -9,10 +9,9 @@ from typing import Annotated
 
 import typer
 
-from amr import __version__
 from amr.cli import exits
 from amr.cli.functions import functions
-from amr.cli.info import doctor, schema
+from amr.cli.info import doctor, schema, version
 from amr.cli.invoke import invoke, spread_wait
 from amr.cli.jobs import cancel, failures, list_jobs, result, status
 from amr.cli.logs import logs
@@ -38,19 +37,20 @@ app.command()(failures)
 app.command()(cancel)
 app.command()(schema)
 app.command()(doctor)
+app.command()(version)
 app.add_typer(functions, name="functions")
 app.add_typer(trigger, name="trigger")
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"amr {__version__}")
+        version()
         raise typer.Exit
 
 
 @app.callback()
 def _options(
-    version: Annotated[
+    show_version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
     ] = False,
@@ -63,11 +63,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, exits.interrupt)
     try:
         app(args=spread_wait(sys.argv[1:]))
-    except exits.Interrupted:
-        sys.exit(exits.INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has enough of it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except exits.Interrupted as signalled:
+        sys.exit(signalled.code)
+    except exits.ReaderGone:
+        # What is still buffered would meet the closed pipe again when the interpreter ends.
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         sys.exit(exits.OK)
     except Exception as error:
         sys.exit(_tell(error))
@@ -76,6 +77,7 @@ def main() -> None:
 def _tell(error: Exception) -> int:
     """Prints a foreseen error and returns its exit code; others are raised again."""
     from amr import errors
+    from amr.cli.output import say
 
     codes = {
         errors.WaitTimeoutError: exits.WAIT_TIMED_OUT,
@@ -85,7 +87,7 @@ def _tell(error: Exception) -> int:
     }
     for kind, code in codes.items():
         if isinstance(error, kind):
-            print(f"amr: {error}", file=sys.stderr)
+            say(f"amr: {error}")
             return code
     raise error
 

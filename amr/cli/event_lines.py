@@ -14,10 +14,25 @@ if TYPE_CHECKING:
 _SHOWN_RESULT = 500
 
 
-def describe_event(event: Event) -> str:
-    """Returns an event as one line; control characters of the user's text are made visible."""
-    moment = time.strftime("%H:%M:%S", time.localtime(event.time_ms / 1000))
-    return f"{moment}.{event.time_ms % 1000:03d} {_say(event)}"
+class EventLines:
+    """Words for the events of one job, told in order: from them come the rates."""
+
+    def __init__(self) -> None:
+        self._last: tuple[int, int] | None = None
+
+    def describe(self, event: Event) -> str:
+        """Returns an event as one line; control characters of users' text are made visible."""
+        moment = time.strftime("%H:%M:%S", time.localtime(event.time_ms / 1000))
+        line = f"{moment}.{event.time_ms % 1000:03d} {_say(event)}"
+        return line + self._rate(event) if event.kind == "progress" else line
+
+    def _rate(self, event: Event) -> str:
+        """Returns the tasks a second since the last progress, in words."""
+        ended = int(event.fields["done"]) + int(event.fields["failed"])
+        last, self._last = self._last, (event.time_ms, ended)
+        if last is None or event.time_ms <= last[0] or ended <= last[1]:
+            return ""
+        return f", {(ended - last[1]) * 1000 / (event.time_ms - last[0]):,.0f}/s"
 
 
 def _say(event: Event) -> str:
@@ -47,6 +62,8 @@ def _say(event: Event) -> str:
             return f"all map tasks ended: {field['done']} done{failed}; reducing"
         case "succeeded":
             return f"job succeeded{_say_result(field.get('result'))}"
+        case "cancelled":
+            return "job cancelled"
         case _:
             return f"job {event.kind}: {one_line(field.get('error', ''))}"
 

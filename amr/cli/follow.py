@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from amr.cli import exits
-from amr.cli.event_lines import describe_event
+from amr.cli.event_lines import EventLines
 from amr.cli.output import put_result, say
 from amr.cli.progress import JobProgress
 from amr.errors import JobEndedError
@@ -16,43 +17,90 @@ from amr.errors import JobEndedError
 if TYPE_CHECKING:
     from amr.client import Job
     from amr.store.events import Event
+    from amr.store.inspect import FailedTask, JobStatus
 
-_SHOWN = frozenset({"log", "retry", "failed", "swept"})
+_TROUBLE = frozenset({"retry", "failed", "swept"})
+_TROUBLES_SHOWN = 20
 _FAILURES_SHOWN = 3
 
 
 def wait_for_result(
-    job: Job, *, timeout_s: float | None, output: Path | None, quiet: bool = False
+    job: Job,
+    *,
+    timeout_s: float | None,
+    output: Path | None,
+    quiet: bool = False,
+    more: str = "",
+    check: Callable[[], None] | None = None,
 ) -> None:
     """Shows a job's progress until it ends, and prints its result.
+
+    Args:
+        job: to wait for.
+        timeout_s: seconds to wait at most.
+        output: file for the result in place of stdout.
+        quiet: show neither progress nor lines.
+        more: the command that shows all failures, where there will be one.
+        check: called with every look at the job; raises when it cannot go on.
 
     Raises:
         typer.Exit: with code 1 when the job ended without a result.
         WaitTimeoutError: the time ran out.
     """
     with JobProgress(quiet) as progress:
+        lines = _Lines(progress)
 
-        def show_line(event: Event) -> None:
-            if event.kind in _SHOWN and "task" in event.fields | {"task": event.kind == "log"}:
-                progress.line(describe_event(event))
+        def look(status: JobStatus) -> None:
+            if check:
+                check()
+            progress.show(status)
 
-        job.wait(timeout_s, on_status=progress.show, on_event=None if quiet else show_line)
+        ended = job.wait(timeout_s, on_status=look, on_event=None if quiet else lines.show)
     try:
         result = job.result_json()
     except JobEndedError as error:
         say(f"amr: {error}")
-        _show_failures(job)
+        _show_failures(job, more)
         raise typer.Exit(exits.FAILED) from None
+    if ended.failed:
+        say(f"{ended.failed:,} of {ended.total:,} map tasks failed{_hint(more)}")
     put_result(result, output)
 
 
-def _show_failures(job: Job) -> None:
+class _Lines:
+    """Shows what functions print, and the first of the tasks' troubles."""
+
+    def __init__(self, progress: JobProgress) -> None:
+        self._progress = progress
+        self._words = EventLines()
+        self._troubles = 0
+
+    def show(self, event: Event) -> None:
+        if event.kind == "log":
+            self._progress.line(self._words.describe(event))
+        elif event.kind in _TROUBLE and not event.ends_job:
+            self._troubles += 1
+            if self._troubles <= _TROUBLES_SHOWN:
+                self._progress.line(self._words.describe(event))
+            elif self._troubles == _TROUBLES_SHOWN + 1:
+                self._progress.line("more retries and failures are counted, but not shown")
+
+
+def _show_failures(job: Job, more: str) -> None:
     failures = job.failures()
     for failed in failures[:_FAILURES_SHOWN]:
-        trace = str(failed.error.get("traceback", "")).rstrip()
-        if trace:
-            place = "reduce" if failed.index is None else f"map[{failed.index}]"
-            say(f"{place}, attempt {failed.attempts}:")
-            say(trace)
-    if failures:
-        say(f"{len(failures)} failed task(s): amr failures {job.id}")
+        _show_failure(failed)
+    if (more and failures) or len(failures) > _FAILURES_SHOWN:
+        say(f"{len(failures):,} failed task(s){_hint(more)}")
+
+
+def _show_failure(failed: FailedTask) -> None:
+    place = "reduce" if failed.index is None else f"map[{failed.index}]"
+    error = failed.error
+    say(f"{place}#{failed.attempts} {error.get('type', '')}: {error.get('message', '')}")
+    if trace := str(error.get("traceback", "")).rstrip():
+        say(trace)
+
+
+def _hint(command: str) -> str:
+    return f": {command}" if command else ""

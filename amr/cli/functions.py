@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -63,10 +64,11 @@ def invoke_function(
         invoker = load_registry(directory).find(name)
     except PermanentError as error:
         raise UsageError(str(error)) from None
+    # Our own handler acts once; a function that catches everything may need Ctrl-C twice.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        invoker.prepare()
         output = _call(invoker, data)
-    except exits.Interrupted:
+    except (KeyboardInterrupt, exits.ReaderGone):
         raise
     except BaseException as error:
         failure = describe_failure(error, name)
@@ -78,19 +80,27 @@ def invoke_function(
 
 
 def _call(invoker: Invoker, body: bytes) -> bytes:
+    """Calls the function as a worker would; its lines go to stderr as they come."""
     import asyncio
 
     from amr.invokers.context import Context, LogSink
     from amr.task import Task
 
-    context = Context(Task(b"0-0", "local", "map", 0, 1, body), None, {}, LogSink())
+    class ToStderr(LogSink):
+        def append(self, task: Task, level: str, text: str) -> None:
+            say(f"{level}: {text}")
+
+    context = Context(Task(b"0-0", "local", "map", 0, 1, body), None, {}, ToStderr())
     stdout, sys.stdout = sys.stdout, sys.stderr  # what it prints is not its output
     try:
+        invoker.prepare()
         if invoker.concurrent:
             return asyncio.run(invoker.invoke_async(body, context))
         return invoker.invoke(body, context)
     finally:
         sys.stdout = stdout
+        for name, count in (context.counters or {}).items():
+            say(f"counter {name}: {count:,}")
 
 
 def _read_body(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""`amr schema` and `amr doctor`."""
+"""`amr schema`, `amr doctor` and `amr version`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ def schema() -> None:
     put_json(json_schema())
 
 
+def version() -> None:
+    """Print the version."""
+    from amr import __version__
+
+    put(f"amr {__version__}")
+
+
 def doctor(
     redis_url: RedisUrl = None, functions: FunctionsDirectory = None, as_json: AsJson = False
 ) -> None:
@@ -31,8 +38,8 @@ def doctor(
     from amr.store.health import check_server
 
     with open_client(redis_url) as client:
-        with redis_errors(client.target):
-            report = check_server(connect(client.target))
+        with redis_errors(client.target), connect(client.target) as connection:
+            report = check_server(connection)
             triggers = client.fleet.live_triggers()
         findings = _check_redis(report, client.target.masked)
         served = ", ".join(sorted({name for t in triggers for name in t.facts["functions"]}))
@@ -54,13 +61,23 @@ def doctor(
 
 def _check_redis(report: ServerReport, shown_url: str) -> list[Finding]:
     durable = "append-only file" if report.appendonly else report.snapshots or "no persistence"
-    said = f"{report.flavour} {report.version_text} at {shown_url}, {report.policy}, {durable}"
+    policy = report.policy or "unknown policy"
+    said = f"{report.flavour} {report.version_text} at {shown_url}, {policy}, {durable}"
     findings: list[Finding] = [("ok", "redis", said)]
     findings += [("fail", "redis", obstacle) for obstacle in report.obstacles()]
     findings += [("warn", "redis", warning) for warning in report.warnings()]
+    if report.memory_used_bytes is not None:
+        limit = (
+            f"of {_megabytes(report.memory_max_bytes)}" if report.memory_max_bytes else "no limit"
+        )
+        findings.append(("ok", "memory", f"{_megabytes(report.memory_used_bytes)} used, {limit}"))
     if report.clock_difference_s is not None:
         findings.append(("ok", "clock", f"{report.clock_difference_s:+.3f} s from this machine's"))
     return findings
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 2**20:,.1f} MiB"
 
 
 def _check_functions(functions: str | None) -> list[Finding]:

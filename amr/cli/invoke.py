@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from amr.cli import exits
-from amr.cli.options import FunctionsDirectory, OutputFile, RedisUrl, duration, open_client
-from amr.cli.output import put, say
+from amr.cli.options import (
+    FunctionsDirectory,
+    OutputFile,
+    RedisUrl,
+    Verbose,
+    duration,
+    open_client,
+)
+from amr.cli.output import check_output, put, say
 
 if TYPE_CHECKING:
     from amr.client import Client
     from amr.job import JobSpec
-
-_DURATION = re.compile(r"\d+(\.\d+)?(ms|s|m|h|d)?")
 
 
 def invoke(
@@ -40,6 +45,7 @@ def invoke(
     output: OutputFile = None,
     redis_url: RedisUrl = None,
     functions: FunctionsDirectory = None,
+    verbose: Verbose = False,
 ) -> None:
     """Submit a job and print its id; with --wait, its result."""
     from amr.cli.follow import wait_for_result
@@ -48,8 +54,9 @@ def invoke(
     path = _one_of(job, job_option)
     if not wait and (timeout is not None or output is not None):
         raise typer.BadParameter("--timeout and --output go with --wait")
+    check_output(output)
     spec = load_job(path)
-    with open_client(redis_url) as client:
+    with open_client(redis_url, verbose) as client:
         _check_functions(client, spec, path, functions)
         handle = client.invoke(spec, id=id_)
         if not handle.created:
@@ -57,12 +64,20 @@ def invoke(
         if not wait:
             put(handle.id)
             return
-        say(f"job {handle.id}")
-        try:
-            wait_for_result(handle, timeout_s=timeout, output=output)
-        except exits.Interrupted:
-            say(f"job {handle.id} goes on: amr status {handle.id}, amr logs -f {handle.id}")
-            raise
+        with goes_on(handle.id):
+            say(f"job {handle.id}")
+            more = f"amr failures {handle.id}"
+            wait_for_result(handle, timeout_s=timeout, output=output, more=more)
+
+
+@contextmanager
+def goes_on(job: str) -> Iterator[None]:
+    """Says, when the wait for a job is interrupted, that this does not end the job."""
+    try:
+        yield
+    except exits.Interrupted:
+        say(f"job {job} goes on: amr status {job}, amr logs -f {job}")
+        raise
 
 
 def spread_wait(arguments: Sequence[str]) -> list[str]:
@@ -71,11 +86,21 @@ def spread_wait(arguments: Sequence[str]) -> list[str]:
     for argument in arguments:
         if argument.startswith("--wait="):
             spread += ["--wait", "--timeout", argument.removeprefix("--wait=")]
-        elif spread and spread[-1] == "--wait" and _DURATION.fullmatch(argument):
+        elif spread and spread[-1] == "--wait" and _is_duration(argument):
             spread += ["--timeout", argument]
         else:
             spread.append(argument)
     return spread
+
+
+def _is_duration(text: str) -> bool:
+    from amr.durations import parse_duration
+
+    try:
+        parse_duration(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _one_of(job: str | None, job_option: str | None) -> str:

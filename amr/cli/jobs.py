@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from amr.cli import exits
 from amr.cli.options import AsJson, JobId, OutputFile, RedisUrl, duration, open_client
-from amr.cli.output import put, put_json, put_result, say
+from amr.cli.output import check_output, put, put_json, put_result, say
 
 if TYPE_CHECKING:
     from amr.store.inspect import JobStatus
+
+#: How many of the newest jobs are looked at for those in one state.
+_LOOKED_AT = 1000
 
 
 def status(job: JobId, as_json: AsJson = False, redis_url: RedisUrl = None) -> None:
@@ -29,7 +33,8 @@ def status(job: JobId, as_json: AsJson = False, redis_url: RedisUrl = None) -> N
 
 def list_jobs(
     state: Annotated[
-        str | None, typer.Option(metavar="STATE", help="Only jobs in this state.")
+        str | None,
+        typer.Option(metavar="STATE", help=f"Of the newest {_LOOKED_AT:,}, those in STATE."),
     ] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many.")] = 50,
     as_json: AsJson = False,
@@ -46,7 +51,8 @@ def list_jobs(
         guess = did_you_mean(state, states)
         raise SettingsError(f"--state {state!r}: the states are {', '.join(states)}{guess}")
     with open_client(redis_url) as client:
-        found = client.jobs(state=state, most=limit)
+        looked_at = limit if state is None else max(limit, _LOOKED_AT)
+        found = client.jobs(state=state, most=looked_at)[:limit]
     if as_json:
         put_json([_as_row(row) for row in found])
     else:
@@ -64,10 +70,15 @@ def result(
     redis_url: RedisUrl = None,
 ) -> None:
     """Print a job's result as JSON."""
-    with open_client(redis_url) as client:
+    from amr.cli.invoke import goes_on
+
+    if timeout is not None and not wait:
+        raise typer.BadParameter("--timeout goes with --wait")
+    check_output(output)
+    with open_client(redis_url) as client, goes_on(job):
         handle = client.job(job)
         if not wait and handle.status().live:
-            say(f"amr: job {job} has not ended yet: amr result --wait {job}")
+            say(f"amr: job {job} has not ended yet: amr result {job} --wait")
             raise typer.Exit(exits.FAILED)
         put_result(handle.result_json(timeout), output)
 
@@ -96,5 +107,12 @@ def cancel(job: JobId, redis_url: RedisUrl = None) -> None:
 
 def _as_row(status: JobStatus) -> dict[str, Any]:
     row = asdict(status)
-    row["id"] = row.pop("job")
-    return row
+    created_ms, ended_ms = row.pop("created_ms"), row.pop("ended_ms")
+    ended = None if ended_ms is None else _moment(ended_ms)
+    return {"id": row.pop("job"), **row, "created": _moment(created_ms), "ended": ended}
+
+
+def _moment(time_ms: int) -> str:
+    """Returns a time as ISO-8601."""
+    moment = datetime.fromtimestamp(time_ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -11,8 +11,10 @@ import typer
 
 from amr.cli.options import AsJson, RedisUrl, find_job, open_client
 from amr.cli.output import put
+from amr.durations import parse_duration
+from amr.wording import quoted
 
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_EPOCH_MS = re.compile(r"[0-9]{12,15}")
 
 
 def since_ms(text: str) -> int:
@@ -21,15 +23,15 @@ def since_ms(text: str) -> int:
     ISO-8601 (local time without an offset), milliseconds since the epoch, or a time ago such as
     ``9s``, ``15m``, ``13h``, ``3d``.
     """
-    if match := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text):
-        return round((time.time() - float(match[1]) * _UNITS_S[match[2]]) * 1000)
-    if text.isdigit() and len(text) >= 12:
+    if _EPOCH_MS.fullmatch(text):
         return int(text)
     try:
-        return round(datetime.fromisoformat(text).timestamp() * 1000)
+        if text.endswith(("s", "m", "h", "d")):
+            return max(0, round((time.time() - parse_duration(text)) * 1000))
+        return max(0, round(datetime.fromisoformat(text).timestamp() * 1000))
     except (ValueError, OverflowError):
         raise typer.BadParameter(
-            f"{text!r} is no time: give 9s, 15m, 13h or 3d ago, ISO-8601 such as "
+            f"{quoted(text)} is no time: give 9s, 15m, 13h or 3d ago, ISO-8601 such as "
             "2026-11-20T22:13:05, or milliseconds since 1970"
         ) from None
 
@@ -51,13 +53,14 @@ def logs(
     """Show a job's progress, retries, failures, its functions' lines and its result."""
     import orjson
 
-    from amr.cli.event_lines import describe_event
+    from amr.cli.event_lines import EventLines
 
+    lines = EventLines()
     with open_client(redis_url) as client:
         handle = find_job(client, job)
         for event in handle.events(since_ms=since, follow=tail):
             if not as_json:
-                put(describe_event(event))
+                put(lines.describe(event))
                 continue
             row = {"job": handle.id, "time_ms": event.time_ms, "kind": event.kind}
             put(orjson.dumps(row | event.fields).decode())

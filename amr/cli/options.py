@@ -28,6 +28,7 @@ OutputFile = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write the result there, not to stdout."),
 ]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log everything, with tracebacks.")]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Job id.")]
 
 
@@ -41,15 +42,27 @@ def duration(text: str) -> float:
         raise typer.BadParameter(str(error)) from None
 
 
-def open_client(redis_url: str | None) -> Client:
-    """Returns a client of the Redis that the option or the environment names."""
+def set_up_log(verbose: bool, level: int | None = None) -> int:
+    """Sends this process's log to stderr and returns its level.
+
+    Args:
+        verbose: log everything.
+        level: of the logging module where not verbose; WARNING if None.
+    """
     import logging
 
-    from amr.client import Client
     from amr.log import configure
 
-    configure(logging.WARNING)
+    chosen = logging.DEBUG if verbose else level or logging.WARNING
+    configure(chosen)
+    return chosen
 
+
+def open_client(redis_url: str | None, verbose: bool = False) -> Client:
+    """Returns a client of the Redis that the option or the environment names."""
+    from amr.client import Client
+
+    set_up_log(verbose)
     return Client(redis_url)
 
 

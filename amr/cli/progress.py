@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from amr.cli.output import say
 from amr.durations import format_duration
+from amr.log import one_line
 
 if TYPE_CHECKING:
     from amr.store.inspect import JobStatus
@@ -51,7 +52,7 @@ class JobProgress:
         left = self._left(status, ended)
         if self._bar is not None:
             total = status.total if status.submitted else None
-            line = f"{status.state} {status.name}"
+            line = f"{status.state} {one_line(status.name)}"
             self._bar.update(self._task, completed=ended, total=total, description=line, left=left)
             return
         line = f"{status.job}: {status.state} {ended}/{status.total} done"
@@ -88,7 +89,8 @@ def _make_bar() -> Any:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     return Progress(
-        TextColumn("{task.description}"),
+        # A name is the user's text, not markup.
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[left]}"),

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import signal
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from amr.cli import exits
-from amr.cli.options import FunctionsDirectory, OutputFile, Processes, load_registry
-from amr.cli.output import say
+from amr.cli.options import (
+    FunctionsDirectory,
+    OutputFile,
+    Processes,
+    Verbose,
+    load_registry,
+    set_up_log,
+)
+from amr.cli.output import check_output, say
 
 if TYPE_CHECKING:
     from amr.worker.order import Functions
@@ -24,6 +32,7 @@ def run(
     processes: Processes = None,
     output: OutputFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no log.")] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Run a job here and now, on a private Redis, and print its result."""
     from amr.cli.follow import wait_for_result
@@ -32,24 +41,35 @@ def run(
     from amr.jobfile import load_job
     from amr.local_run import LocalInstance
 
+    level = set_up_log(verbose)
+    check_output(output)
     spec = load_job(job)
     check_functions(spec, load_registry(functions).names(), job)
+    exits.clean_up_on_any_signal()
     with (
-        LocalInstance(_served(functions), processes) as instance,
+        LocalInstance(_served(functions), processes, log_level=level) as instance,
         Client(instance.target) as client,
     ):
-        wait_for_result(client.invoke(spec), timeout_s=None, output=output, quiet=quiet)
+        submitted = client.invoke(spec)
+        wait_for_result(submitted, timeout_s=None, output=output, quiet=quiet, check=instance.check)
 
 
-def up(functions: FunctionsDirectory = None, processes: Processes = None) -> None:
+def up(
+    functions: FunctionsDirectory = None, processes: Processes = None, verbose: Verbose = False
+) -> None:
     """Keep a private Redis and its trigger running in .amr/, until Ctrl-C."""
     from amr.local_run import LocalInstance, instance_directory
 
+    level = set_up_log(verbose)
     names = load_registry(functions).names()
     stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stopping.set())
     directory = instance_directory()
-    with LocalInstance(_served(functions), processes, directory=directory) as instance:
+    _refuse_second(directory)
+    with LocalInstance(
+        _served(functions), processes, directory=directory, log_level=level
+    ) as instance:
         say(f"amr is up in {directory}: {instance.workers} workers, functions: {', '.join(names)}")
         say("In this folder: amr invoke job.json, amr logs -f, amr status JOB. Ctrl-C ends it.")
         try:
@@ -57,6 +77,30 @@ def up(functions: FunctionsDirectory = None, processes: Processes = None) -> Non
                 instance.check()
         except exits.Interrupted:
             say("stopping; what was done is kept in .amr/")
+
+
+def _refuse_second(directory: Path) -> None:
+    """Refuses to start beside an instance that runs in this folder.
+
+    Two that start at the same moment both pass; the lock in the directory stops the second.
+
+    Raises:
+        UsageError: one runs.
+    """
+    from amr.errors import SettingsError, UsageError
+    from amr.settings import INSTANCE_URL_FILE, resolve_target
+
+    if not (directory / INSTANCE_URL_FILE).exists():
+        return
+    try:
+        running = resolve_target(None, environ={}, directory=directory.parent)
+        here = (directory / INSTANCE_URL_FILE).read_text(encoding="utf-8").strip()
+    except (SettingsError, OSError):
+        return
+    if running.url() == here:
+        raise UsageError(
+            f"an `amr up` is running in {directory.parent} already: use it, or end it first"
+        )
 
 
 def _served(functions: str | None) -> Functions:

@@ -10,14 +10,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from amr.cli.output import put
 from amr.durations import format_duration
 from amr.log import one_line
+from amr.wire import dumps
 
 if TYPE_CHECKING:
     from amr.store.inspect import FailedTask, JobStatus
 
 _STATE_STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow"}
-_NARROWEST = 100
+_WIDTH_OF_FILES = 200
+_SHOWN_INPUT = 80
 
 
 def show_status(status: JobStatus) -> None:
@@ -45,7 +48,7 @@ def show_status(status: JobStatus) -> None:
         style = _STATE_STYLES.get(str(value), "") if name == "state" else ""
         shown = f"{value:,}" if isinstance(value, int) else one_line(str(value))
         table.add_row(Text(name, style="dim"), Text(shown, style=style))
-    _console().print(table)
+    _print(table)
 
 
 def show_jobs(jobs: Sequence[JobStatus]) -> None:
@@ -71,8 +74,8 @@ def show_failures(failures: Sequence[FailedTask]) -> None:
             "reduce" if failed.index is None else str(failed.index),
             str(failed.attempts),
             str(failed.error.get("type", "")),
-            one_line(str(failed.error.get("message", ""))),
-            one_line(repr(failed.input))[:80],
+            str(failed.error.get("message", "")),
+            "" if failed.index is None else _short_json(failed.input),
         )
         for failed in failures
     ]
@@ -82,20 +85,34 @@ def show_failures(failures: Sequence[FailedTask]) -> None:
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Prints a table, or that there is nothing in it."""
     if not rows:
-        _console().print("none")
+        put("none")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    _console().print(table)
+        table.add_row(*(cell if isinstance(cell, Text) else Text(one_line(cell)) for cell in row))
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """Prints by way of ``put``, which knows what to do when nobody reads."""
+    console = _console()
+    with console.capture() as printed:
+        console.print(table)
+    # Cells are padded to the width of their column, and nobody wants the last one's.
+    put("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
 def _console() -> Console:
     console = Console(highlight=False)
     # What is read by a program or kept in a file is not to be folded to some terminal's width.
-    return console if console.is_terminal else Console(width=max(_NARROWEST, 200), highlight=False)
+    return console if console.is_terminal else Console(width=_WIDTH_OF_FILES, highlight=False)
+
+
+def _short_json(value: Any) -> str:
+    shown = one_line(dumps(value).decode())
+    return shown if len(shown) <= _SHOWN_INPUT else shown[: _SHOWN_INPUT - 1] + "…"
 
 
 def _moment(time_ms: int) -> str:

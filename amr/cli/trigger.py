@@ -12,8 +12,10 @@ from amr.cli.options import (
     FunctionsDirectory,
     Processes,
     RedisUrl,
+    Verbose,
     duration,
     load_registry,
+    set_up_log,
 )
 from amr.cli.output import put_json, say
 
@@ -37,6 +39,18 @@ Grace = Annotated[
 ]
 _SHORTEST_LEASE_S = 1.0
 
+#: Keys of a listed trigger, and the heads of their columns.
+_COLUMNS = {
+    "name": "name",
+    "url": "url",
+    "stream": "stream",
+    "workers": "workers",
+    "lag": "lag",
+    "pending": "pending",
+    "rate": "tasks/s",
+    "problem": "problem",
+}
+
 Value = TypeVar("Value")
 
 
@@ -49,11 +63,11 @@ def run(
     concurrency: Concurrency = None,
     lease: Lease = None,
     grace: Grace = None,
+    verbose: Verbose = False,
 ) -> None:
     """Run a trigger until SIGTERM or Ctrl-C."""
     import logging
 
-    from amr.log import configure
     from amr.settings import CONCURRENCY, GRACE_S, LEASE_S, functions_directory
     from amr.trigger.supervisor import Supervisor, TriggerOptions
     from amr.worker.order import Functions
@@ -70,9 +84,8 @@ def run(
         lease_s=lease_s,
         grace_s=_first(grace, saved.grace_s, GRACE_S),
         name=name or "",
-        log_level=logging.INFO,
+        log_level=set_up_log(verbose, logging.INFO),
     )
-    configure(logging.INFO)
     supervisor = Supervisor(target, options)
     supervisor.handle_signals()
     supervisor.run(
@@ -108,11 +121,16 @@ def setup(
     if lease is not None:
         _checked_lease(lease)
     target = resolve_target(source_uri, source="--source-uri")
-    with redis_errors(target):
-        require_suitable(connect(target))
-        ensure_group(Link(target), Keys(target.stream))
-    settings = TriggerSettings(name, source_uri, functions, processes, concurrency, lease, grace)
-    saved = save(settings)
+    with redis_errors(target), connect(target) as connection:
+        require_suitable(connection)
+    # Saved first: a name that is refused must leave nothing behind in Redis.
+    saved = save(TriggerSettings(name, source_uri, functions, processes, concurrency, lease, grace))
+    link = Link(target)
+    try:
+        with redis_errors(target):
+            ensure_group(link, Keys(target.stream))
+    finally:
+        link.close()
     say(f"trigger {name} {'created' if saved.created else 'updated'}: amr trigger run {name}")
     if saved.unset:
         say(f"the password is not kept: set {', '.join(saved.unset)} where the trigger runs")
@@ -125,15 +143,14 @@ def list_triggers(redis_url: RedisUrl = None, as_json: AsJson = False) -> None:
     from amr.trigger_settings import load
 
     saved = load()
-    rows = [_look(one.name, _target(one, None)) for one in saved.values()]
+    rows = [_look_saved(one) for one in saved.values()]
     if redis_url is not None or not saved:
         rows.append(_look("", _target(None, redis_url)))
     if as_json:
         put_json(rows)
         return
-    columns = ("name", "url", "stream", "workers", "lag", "pending", "tasks/s", "problem")
-    keys = ("name", "url", "stream", "workers", "lag", "pending", "rate", "problem")
-    show_table(columns, [["" if row[k] is None else str(row[k]) for k in keys] for row in rows])
+    cells = [["" if row[key] is None else str(row[key]) for key in _COLUMNS] for row in rows]
+    show_table(tuple(_COLUMNS.values()), cells)
 
 
 @trigger.command()
@@ -145,13 +162,23 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     say(f"trigger {name} deleted")
 
 
+def _look_saved(saved: TriggerSettings) -> dict[str, Any]:
+    """The same of a trigger of amr.toml; settings that are wrong do not hide the other rows."""
+    from amr.errors import SettingsError
+
+    try:
+        return _look(saved.name, _target(saved, None))
+    except SettingsError as error:
+        return dict.fromkeys(_COLUMNS) | {"name": saved.name, "problem": str(error)}
+
+
 def _look(name: str, target: RedisTarget) -> dict[str, Any]:
     """Returns what is to be told of one stream; a Redis that does not answer is told as well."""
     from amr.client import Client
     from amr.errors import RedisUnavailableError
 
-    row: dict[str, Any] = {"name": name, "url": target.masked, "stream": target.stream}
-    row |= dict.fromkeys(("workers", "lag", "pending", "rate", "problem"))
+    row: dict[str, Any] = dict.fromkeys(_COLUMNS)
+    row |= {"name": name, "url": target.masked, "stream": target.stream}
     try:
         with Client(target) as client:
             view = client.stream_view()
@@ -188,6 +215,6 @@ def _first(option: Value | None, saved: Value | None, default: Value) -> Value:
 def _checked_lease(lease_s: float) -> float:
     if lease_s < _SHORTEST_LEASE_S:
         raise typer.BadParameter(
-            f"--lease {lease_s:g} s is too short: three heartbeats have to fit; at least 1s"
+            f"a lease of {lease_s:g} s is too short: three heartbeats have to fit; at least 1s"
         )
     return lease_s

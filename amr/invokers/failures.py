@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from amr.wire import NotJsonError
 
 _MESSAGE_MOST = 4096
 _TRACEBACK_MOST = 16_384
+_LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib"))
 _OWN_CODE = str(Path(__file__).parents[1])
 
 
@@ -52,9 +54,7 @@ def describe_failure(error: BaseException, function: str) -> Failure:
     not JSON, a function that cannot be imported or called, an HTTP status that says so.
     """
     frames = _user_frames(error.__traceback__)
-    place = ""
-    if frames:
-        place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})"
+    place = _place(frames)
     kind = error.type if isinstance(error, HttpError) else type(error).__name__
     text = _text(error)
     message = text if text.startswith(function) else f"{function}: {text}"
@@ -98,6 +98,12 @@ def _user_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
         frames.pop()
     callers = [at for at, frame in enumerate(frames) if _is_own(frame.filename)]
     return frames[callers[-1] + 1 :] if callers else frames
+
+
+def _place(frames: list[traceback.FrameSummary]) -> str:
+    """Returns file and line of the last frame that is of no library, in brackets."""
+    own = [frame for frame in frames if not frame.filename.startswith(_LIBRARIES)] or frames
+    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
 
 
 def _is_own(filename: str) -> bool:

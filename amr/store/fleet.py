@@ -112,6 +112,13 @@ class Fleet:
         rows = [row[0] if row else (i, None) for i, row in zip(ids, found, strict=True)]
         return read_entries(rows)
 
+    def job_of(self, entry: bytes) -> str | None:
+        """Returns the job that an entry of the stream is of, or None when it is gone."""
+        stream = self._keys.stream_key("stream")
+        rows = self._link.run(Call(("XRANGE", stream, entry, entry), same))
+        tasks = read_entries(rows).tasks
+        return tasks[0].job if tasks else None
+
     def due_retries(self, most: int) -> list[tuple[str, str]]:
         """Returns job and field of up to ``most`` retries whose time has come."""
         key = self._keys.stream_key("delayed")

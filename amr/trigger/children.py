@@ -23,11 +23,12 @@ _HEALTHY_S = 2.0
 _DELAY_MOST_S = 30.0
 
 #: Why a supervisor kills a worker.
-Kill = Literal["timeout", "stop"]
+Kill = Literal["timeout", "stop", "ended"]
 
 _KILLS: dict[Kill, str] = {
     "timeout": "was killed: its task ran past its timeout",
     "stop": "was killed: the trigger stopped",
+    "ended": "was killed: its task's job has ended",
 }
 
 
@@ -64,8 +65,16 @@ class Death:
         if self.killed:
             return _KILLS[self.killed]
         if self.status < 0:
-            return f"was killed by {signal.Signals(-self.status).name}"
+            return f"was killed by {_signal_name(-self.status)}"
         return f"ended with status {self.status}"
+
+
+def _signal_name(number: int) -> str:
+    """Returns a signal's name; real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class Children:
@@ -149,6 +158,17 @@ class Children:
                 continue  # it went on to the next task just now
             child.killed = "timeout"
             child.process.kill()
+
+    def doings(self) -> dict[str, Doing]:
+        """Returns what each running worker does."""
+        return {c.worker: self._slots.slot(c.slot).read() for c in list(self._children.values())}
+
+    def kill_one(self, worker: str) -> None:
+        """Kills a worker that does not notice that its task's job has ended."""
+        for child in list(self._children.values()):
+            if child.worker == worker:
+                child.killed = "ended"
+                child.process.kill()
 
     def ask_to_stop(self) -> None:
         """Asks every worker to end when what it runs has ended."""

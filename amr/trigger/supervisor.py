@@ -28,6 +28,7 @@ from amr.store.keys import Keys
 from amr.store.link import Link
 from amr.store.stream import ensure_group
 from amr.store.transitions import Transitions
+from amr.trigger.canceller import Canceller
 from amr.trigger.children import Children, Death
 from amr.trigger.forwarder import Forwarder
 from amr.trigger.heartbeat import Heartbeat
@@ -43,6 +44,13 @@ _TICK_S = 0.1
 _RECOVER_EVERY_S = 1.0
 _SWEEP_EVERY_S = 5.0
 _CLEAN_EVERY_S = 1.0
+_CANCEL_EVERY_S = 1.0
+
+#: Seconds Redis has to answer the main thread, which must also hear signals and see deaths.
+_RECOVERY_ANSWER_S = 1.5
+
+#: Seconds a service has to end what it is doing when the trigger stops.
+_SERVICE_STOP_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ class Supervisor:
         self._keys = Keys(target.stream)
         self._transitions = Transitions(self._keys)
         self._links: list[Link] = []
-        self._link = self._open_link()
+        self._link = self._open_link(timeout_s=_RECOVERY_ANSWER_S)
         self._fleet = Fleet(self._link, self._keys)
         self._recoverer = Recoverer(self._link, self._fleet, self._transitions)
         order = WorkerOrder(
@@ -144,7 +152,7 @@ class Supervisor:
             self._pause()
         self._stop_workers()
         for service in services:
-            service.stop()
+            service.stop(_SERVICE_STOP_S)
 
     def _close(self) -> None:
         """Gives back what the trigger held open."""
@@ -154,9 +162,9 @@ class Supervisor:
         for end in (self._wake_read, self._wake_write):
             os.close(end)
 
-    def _open_link(self) -> Link:
+    def _open_link(self, timeout_s: float = 10.0) -> Link:
         """Returns a connection that is closed with the trigger."""
-        self._links.append(Link(self._target))
+        self._links.append(Link(self._target, timeout_s))
         return self._links[-1]
 
     def _tend(self) -> None:
@@ -167,8 +175,7 @@ class Supervisor:
             while self._deaths:
                 self._recoverer.recover_own(self._deaths[0])
                 del self._deaths[0]
-            if not self._stops:
-                self._start_workers()
+            self._start_workers()
         except RedisError as error:
             log.warning("Redis: %s; trying again", error)
 
@@ -188,21 +195,22 @@ class Supervisor:
         while self._children.names():
             if self._stops > 1 or time.monotonic() > give_up_at:
                 self._children.kill()
-            self._tend()
-            self._pause()
-        give_up_at = time.monotonic() + min(5.0, self._options.grace_s)
-        while self._deaths and time.monotonic() < give_up_at:
-            self._tend()
+            self._children.kill_overdue()
+            self._deaths += self._children.reap()
             self._pause()
         try:
+            # One try: what is not said now is found out when the leases end.
+            for death in self._deaths:
+                self._recoverer.recover_own(death)
             self._link.run(self._fleet.forget_trigger(self._trigger))
         except RedisError as error:
             log.warning("Redis: %s", error)
 
     def _pause(self) -> None:
         """Waits a moment, less when a signal comes, such as that of a child's end."""
-        readable, _, _ = select.select([self._wake_read], [], [], _TICK_S)
-        if readable:
+        poll = select.poll()
+        poll.register(self._wake_read, select.POLLIN)
+        if poll.poll(_TICK_S * 1000):
             os.read(self._wake_read, 4096)
 
     def _make_heartbeat(self) -> Heartbeat:
@@ -237,11 +245,14 @@ class Supervisor:
         link, _, inspector = readers()
         sweeper = Sweeper(link, keys, inspector, transitions)
         link, fleet, inspector = readers()
+        canceller = Canceller(fleet, inspector, self._children.doings, self._children.kill_one)
+        link, fleet, inspector = readers()
         janitor = Janitor(link, fleet, inspector, transitions)
         return [
             PeriodicService("heartbeat", self._heartbeat.beat, self._options.lease_s / 3),
             PeriodicService("recoverer", recoverer.look, _RECOVER_EVERY_S),
             PeriodicService("forwarder", forwarder.forward, 0.25),
             PeriodicService("sweeper", sweeper.sweep, _SWEEP_EVERY_S),
+            PeriodicService("canceller", canceller.look, _CANCEL_EVERY_S),
             PeriodicService("janitor", janitor.clean, _CLEAN_EVERY_S),
         ]

@@ -26,9 +26,10 @@ class Work(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """A call that was started: until when it may run, and how many ran when it began."""
+    """A call that was started: since and until when it may run, and how many ran then."""
 
     work: Work
+    since: float
     ends_at: float | None
     beside: int
 
@@ -60,9 +61,15 @@ class ConcurrentRunner:
         self._running: dict[bytes, _Call] = {}
         self._calls: dict[bytes, asyncio.Task[None]] = {}
         self._in_function: dict[str, int] = {}
+        self._cancelled: set[bytes] = set()
 
     def __len__(self) -> int:
         return len(self._running)
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether a call is running that may take the worker with it: nothing runs beside it."""
+        return len(self._running) == 1 and any(c.work.task.suspect for _, c in self._snapshot())
 
     def free(self) -> int:
         """Returns how many more calls may start."""
@@ -76,16 +83,30 @@ class ConcurrentRunner:
 
     def start(self, work: Work) -> None:
         """Starts a call."""
-        ends_at = None if work.timeout_s is None else time.monotonic() + work.timeout_s
-        self._running[work.task.entry_id] = _Call(work, ends_at, len(self._running) + 1)
+        now = time.monotonic()
+        ends_at = None if work.timeout_s is None else now + work.timeout_s
+        self._running[work.task.entry_id] = _Call(work, now, ends_at, len(self._running) + 1)
         name = work.invoker.name
         self._in_function[name] = self._in_function.get(name, 0) + 1
         self._event_loop().call_soon_threadsafe(self._spawn, work)
 
+    def withdraw(self, after_s: float) -> list[Task]:
+        """Takes back calls that a blocked event loop has not begun for ``after_s`` seconds."""
+        late_since = time.monotonic() - after_s
+        late = []
+        for entry, call in self._snapshot():
+            if entry in self._calls or call.since > late_since:
+                continue
+            if self._running.pop(entry, None) is not None:
+                self._in_function[call.work.invoker.name] -= 1
+                late.append(call.work.task)
+        return late
+
     def cancel(self, job: str) -> None:
         """Ends the calls of a job that has ended; they have no outcome."""
-        entries = [entry for entry, call in self._snapshot() if call.work.task.job == job]
-        for entry in entries:
+        entries = {entry for entry, call in self._snapshot() if call.work.task.job == job}
+        for entry in entries - self._cancelled:
+            self._cancelled.add(entry)
             self._event_loop().call_soon_threadsafe(self._cancel, entry)
 
     def entries(self) -> set[bytes]:
@@ -120,6 +141,8 @@ class ConcurrentRunner:
         return self._loop
 
     def _spawn(self, work: Work) -> None:
+        if work.task.entry_id not in self._running:
+            return  # it was withdrawn
         loop = self._event_loop()
         self._calls[work.task.entry_id] = loop.create_task(self._run(work))
 
@@ -143,12 +166,14 @@ class ConcurrentRunner:
 
     def _ended(self, work: Work, outcome: Outcome | None) -> None:
         entry = work.task.entry_id
-        call = self._running[entry]
-        beside = max(call.beside, len(self._running))
-        del self._running[entry]
+        call = self._running.pop(entry, None)
         self._calls.pop(entry, None)
+        if call is None:
+            return  # it was withdrawn at the moment it began
+        beside = max(call.beside, len(self._running) + 1)
         self._in_function[work.invoker.name] -= 1
-        if outcome is None:
+        if outcome is None or entry in self._cancelled:
+            self._cancelled.discard(entry)
             self._drop([entry])
         else:
             # Calls share the worker: what one cost of its time is its part of the duration.

@@ -91,6 +91,10 @@ class Settlement:
         """Whether there is anything to send."""
         return bool(self._outcomes or self._returned or self._dropped or self._aliens)
 
+    def returns(self) -> bool:
+        """Whether tasks wait to be given back."""
+        return bool(self._returned)
+
     def exchange(self, link: Link, calls: Sequence[Call] = ()) -> list[Any]:
         """Sends all that waits and then ``calls``, in one round trip; returns the calls' values."""
         with self._sending:

@@ -21,7 +21,7 @@ class Doing(NamedTuple):
     """What a slot says.
 
     Attributes:
-        entry_id: entry of the sync task that is running, or empty.
+        entry_id: entry of the task that is running, sync or alone; or empty.
         kill_at_ns: monotonic time after which the worker is to be killed, or 0.
         concurrent: async and HTTP calls that are running.
     """
@@ -65,23 +65,36 @@ class Slot:
         self._entry = memory[:_ENTRY_BYTES]
         self._memory = memory
         self._concurrent = 0
+        self._in_sync = False
 
     def begin(self, entry_id: bytes, limit_s: float | None) -> None:
-        """A sync task starts; it is to be killed ``limit_s`` seconds from now."""
-        kill_at_ns = 0 if limit_s is None else time.monotonic_ns() + int(limit_s * 1e9)
-        _LIMIT.pack_into(self._memory, _ENTRY_BYTES, kill_at_ns, self._concurrent)
+        """A sync task starts; the worker is to be killed ``limit_s`` seconds from now."""
+        self._in_sync = True
+        _LIMIT.pack_into(self._memory, _ENTRY_BYTES, _from_now_ns(limit_s), self._concurrent)
         self._entry[:] = entry_id.ljust(_ENTRY_BYTES, b"\0")
 
     def end(self) -> None:
         """The sync task ended."""
         self._entry[:] = _NOTHING
+        self._in_sync = False
         _LIMIT.pack_into(self._memory, _ENTRY_BYTES, 0, self._concurrent)
+
+    def begin_concurrent(self, alone: bytes, limit_s: float | None) -> None:
+        """An async call starts; ``alone`` is its entry when nothing runs beside it, else empty."""
+        self._concurrent += 1
+        kill_at_ns = self.read().kill_at_ns or _from_now_ns(limit_s)
+        _LIMIT.pack_into(self._memory, _ENTRY_BYTES, kill_at_ns, self._concurrent)
+        self._entry[:] = alone.ljust(_ENTRY_BYTES, b"\0")
 
     def watch_concurrent(self, running: int, kill_at_ns: int) -> None:
         """Async calls are running, and the first of them is to be ended at ``kill_at_ns``."""
         self._concurrent = running
-        if not self._entry[0]:
+        if not self._in_sync:
             _LIMIT.pack_into(self._memory, _ENTRY_BYTES, kill_at_ns, running)
+
+    def kill_now(self) -> None:
+        """What runs does not give way."""
+        _LIMIT.pack_into(self._memory, _ENTRY_BYTES, time.monotonic_ns(), self._concurrent)
 
     def clear(self) -> None:
         """A new worker takes the slot over."""
@@ -92,6 +105,11 @@ class Slot:
         """Returns what the slot says."""
         kill_at_ns, concurrent = _LIMIT.unpack_from(self._memory, _ENTRY_BYTES)
         return Doing(bytes(self._entry).rstrip(b"\0"), kill_at_ns, concurrent)
+
+
+def _from_now_ns(limit_s: float | None) -> int:
+    """Returns a monotonic time so many seconds from now, or 0 for no limit."""
+    return 0 if limit_s is None else time.monotonic_ns() + int(limit_s * 1e9)
 
 
 _NOTHING = b"\0" * _ENTRY_BYTES

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +68,8 @@ def test_invoke_wait_logs_result_and_status(
     counts = ("pending", "running", "succeeded", "failed", "timed_out", "cancelled", "total")
     assert [status[name] for name in counts] == [0, 0, 3, 0, 0, 0, 3]
     assert status["counters"] == {"talks": 3}
+    assert (status["id"], status["error"], status["retries"]) == ("one", None, 0)
+    assert datetime.fromisoformat(status["created"]) <= datetime.fromisoformat(status["ended"])
     assert "succeeded" in amr("status", "one", AMR_REDIS_URL=redis_url).out
     assert "one" in amr("list", "--state", "succeeded", AMR_REDIS_URL=redis_url).out
     assert amr("result", "one", AMR_REDIS_URL=redis_url).out == ended.out
@@ -112,6 +116,40 @@ def test_ctrl_c_while_waiting_does_not_cancel_the_job(
     assert amr("result", "kept", "--wait", AMR_REDIS_URL=redis_url).out == "[0]\n"
 
 
+def test_a_state_is_looked_for_beyond_the_limit(redis_url: str, write_job: WriteJob) -> None:
+    job = write_job(mapper="faulty.noop", inputs=[1])
+    for key in ("first", "second", "third"):
+        submission = ("invoke", job, "--id", key, "--functions", str(FUNCTIONS))
+        assert amr(*submission, AMR_REDIS_URL=redis_url).code == 0
+    amr("cancel", "first", AMR_REDIS_URL=redis_url)
+    listing = ("list", "--json", "--limit", "1")
+    rows = json.loads(amr(*listing, "--state", "cancelled", AMR_REDIS_URL=redis_url).out)
+    assert [row["id"] for row in rows] == ["first"]
+    rows = json.loads(amr(*listing, AMR_REDIS_URL=redis_url).out)
+    assert [row["id"] for row in rows] == ["third"]
+
+
+def test_users_text_cannot_steer_the_terminal(
+    redis_url: str, tmp_path: Path, write_job: WriteJob
+) -> None:
+    (tmp_path / "loud.py").write_text(
+        "def shout(body):\n    print(body)\n    raise ValueError(body)\n"
+    )
+    text = "\x1b[31mred\x9b2J"
+    job = write_job(mapper="loud.shout", inputs=[text], retry={"max_attempts": 1})
+    with TriggerProcess(redis_url, tmp_path, processes=1, functions=tmp_path):
+        ended = amr("invoke", job, "--id", "loud", "--wait", AMR_REDIS_URL=redis_url)
+    assert ended.code == 1
+    shown = [ended.err] + [
+        amr(command, "loud", AMR_REDIS_URL=redis_url).out
+        for command in ("status", "failures", "logs")
+    ]
+    for text in shown:
+        assert "red" in text
+        assert "\x1b" not in text
+        assert "\x9b" not in text
+
+
 def test_failures_are_listed_and_cancel_is_final(
     redis_url: str, trigger: TriggerProcess, write_job: WriteJob
 ) -> None:
@@ -120,6 +158,7 @@ def test_failures_are_listed_and_cancel_is_final(
     summary = json.loads(ended.out)
     assert summary["results"] == {"count": 1, "results": [0]}
     assert summary["failures"]["count"] == 2
+    assert "2 of 3 map tasks failed: amr failures odd" in ended.err
     rows = amr("failures", "odd", "--json", AMR_REDIS_URL=redis_url).out.splitlines()
     assert [json.loads(row)["index"] for row in rows] == [1, 2]
     assert "3 is odd" in amr("failures", "odd", AMR_REDIS_URL=redis_url).out

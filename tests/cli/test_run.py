@@ -40,6 +40,22 @@ def test_a_failing_job_shows_the_users_traceback(write_job: WriteJob) -> None:
     assert ended.out == ""
     assert "map task 1 failed after 1 attempt(s): PermanentError: faulty.odd: 1 is odd" in ended.err
     assert 'raise amr.PermanentError(f"{body} is odd")' in ended.err
+    assert "amr failures" not in ended.err  # the private Redis is gone: nobody could ask it
+
+
+def test_failures_that_are_tolerated_are_counted(write_job: WriteJob) -> None:
+    job = write_job(mapper="faulty.odd", inputs=[0, 1, 3], on_failure="collect")
+    ended = amr("run", job, "--functions", str(FUNCTIONS))
+    assert ended.code == 0
+    assert "map[2]#1 failed for good: PermanentError" in ended.err
+    assert "2 of 3 map tasks failed" in ended.err
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_job_runs(tmp_path: Path) -> None:
+    ended = amr("run", "jobs/pi.json", "--output", str(tmp_path / "nowhere" / "out.json"))
+    assert ended.code == 2
+    assert "there is no directory" in ended.err
+    assert "done" not in ended.err
 
 
 def test_lines_of_functions_are_shown(write_job: WriteJob) -> None:
@@ -76,7 +92,12 @@ def test_no_text_at_all_gives_a_traceback(tmp_path: Path, text: str) -> None:
     assert "job.json" in ended.err
 
 
-def test_ctrl_c_cleans_up_and_ends_with_130(write_job: WriteJob, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_cleans_up_and_ends_it(
+    write_job: WriteJob, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     job = write_job(mapper="faulty.sleep", inputs=[60, 60])
     process = subprocess.Popen(
         [*AMR, "run", job, "--functions", str(FUNCTIONS)],
@@ -86,8 +107,9 @@ def test_ctrl_c_cleans_up_and_ends_with_130(write_job: WriteJob, tmp_path: Path)
     )
     wait_for((tmp_path / "record").exists)
     worker = int((tmp_path / "record").read_text().split()[4])
-    process.send_signal(signal.SIGINT)
-    assert process.wait(15) == 130
+    process.send_signal(number)
+    process.send_signal(signal.SIGINT)  # an impatient second one does not break the clean-up off
+    assert process.wait(15) == code
     assert b"Traceback" not in process.communicate()[1]
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
@@ -105,8 +127,8 @@ def test_up_keeps_an_instance_that_other_commands_find(tmp_path: Path) -> None:
     try:
         wait_for((tmp_path / ".amr" / "redis.url").exists)
         second = amr("up", "--functions", str(FUNCTIONS), cwd=tmp_path)
-        assert second.code == 3
-        assert "running" in second.err
+        assert second.code == 2
+        assert "is running in" in second.err
         (tmp_path / "job.json").write_text('{"mapper": "faulty.double", "inputs": [1, 2]}')
         ended = amr("invoke", "job.json", "--id", "mine", "--wait", cwd=tmp_path)
         assert (ended.code, ended.out) == (0, "[2,4]\n")

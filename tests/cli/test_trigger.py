@@ -7,6 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import redis
+
 from tests.conftest import NewRedis
 from tests.support.cli import AMR, amr, environment
 from tests.support.trigger_process import FUNCTIONS
@@ -85,3 +87,51 @@ def test_run_refuses_a_name_functions_or_lease_that_are_wrong(
         ended = amr("trigger", "run", *arguments, cwd=tmp_path, AMR_REDIS_URL=redis_url)
         assert ended.code == 2
         assert words in ended.err
+
+
+def test_a_name_that_is_refused_leaves_nothing_in_redis(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    stream = redis_url.partition("#")[2]
+    ended = amr("trigger", "setup", "a b", "--source-uri", redis_url, cwd=tmp_path)
+    assert ended.code == 2
+    assert "cannot name a trigger" in ended.err
+    assert redis_client.keys(f"*{stream}*") == []
+    assert not (tmp_path / "amr.toml").exists()
+    assert amr("trigger", "setup", "a_b", "--source-uri", redis_url, cwd=tmp_path).code == 0
+    assert len(redis_client.keys(f"*{stream}*")) == 1
+
+
+def test_a_trigger_that_cannot_be_asked_does_not_hide_the_others(
+    redis_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "amr.toml").write_text(
+        f"""
+        [trigger.good]
+        source_uri = "{redis_url}"
+        [trigger.away]
+        source_uri = "redis://:s3cret@127.0.0.1:1#inputs"
+        [trigger.unset]
+        source_uri = "redis://:$NOT_SET_ANYWHERE@127.0.0.1:1#inputs"
+        """
+    )
+    ended = amr("trigger", "list", "--json", cwd=tmp_path)
+    assert ended.code == 0
+    good, away, unset = json.loads(ended.out)
+    assert (good["name"], good["workers"], good["problem"]) == ("good", 0, None)
+    assert "cannot be reached" in away["problem"]
+    assert "NOT_SET_ANYWHERE" in unset["problem"]
+    assert "s3cret" not in ended.out
+
+
+def test_list_needs_no_amr_toml(redis_url: str, tmp_path: Path) -> None:
+    rows = json.loads(amr("trigger", "list", "--json", cwd=tmp_path, AMR_REDIS_URL=redis_url).out)
+    assert [(row["name"], row["workers"], row["lag"]) for row in rows] == [("", 0, 0)]
+
+
+def test_an_unknown_trigger_is_told_with_the_nearest_name(redis_url: str, tmp_path: Path) -> None:
+    amr("trigger", "setup", "orders", "--source-uri", redis_url, cwd=tmp_path)
+    for command in ("run", "remove"):
+        ended = amr("trigger", command, "ordres", cwd=tmp_path)
+        assert ended.code == 2
+        assert 'did you mean "orders"?' in ended.err

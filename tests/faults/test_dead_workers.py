@@ -173,6 +173,28 @@ def test_a_trigger_that_sleeps_past_its_lease_changes_nothing_when_it_wakes(
     wait_for(lambda: nothing_is_left(client), 10)
 
 
+def test_a_reducer_that_slept_past_its_lease_does_not_change_the_result(
+    client: Client, trigger: StartTrigger
+) -> None:
+    first = trigger()
+    job = client.invoke(
+        {"mapper": "faulty.double", "reducer": "faulty.slow_total", "inputs": [1, 2, 3]}
+    )
+    wait_for(first.calls)
+    session = [first.pid, *first.workers()]
+    for pid in session:
+        os.kill(pid, signal.SIGSTOP)
+    second = trigger()
+    assert job.result(20) == 12
+    for pid in session:
+        os.kill(pid, signal.SIGCONT)
+    assert [call.attempt for call in second.calls()] == [1, 2]  # both triggers share the record
+    assert client.invoke({"mapper": "faulty.noop", "inputs": [1] * 20}).result(20) == [1] * 20
+    wait_for(lambda: nothing_is_left(client), 10)
+    succeeded = [event for event in job.events(lines=False) if event.kind == "succeeded"]
+    assert (len(succeeded), job.result(5)) == (1, 12)
+
+
 def test_a_worker_that_cannot_start_is_started_more_and_more_slowly(
     client: Client, trigger: StartTrigger
 ) -> None:

@@ -24,7 +24,7 @@ def test_an_async_poison_task_takes_no_call_beside_it_with_it(
             "on_failure": "collect",
         }
     )
-    result = job.result(40)
+    result = job.result(20)
     assert (result["sum"], result["count"]) == (2 * sum(range(100)), 200)
     assert [(row["index"], row["attempts"]) for row in result["failures"]] == [(100, 4)]
     assert len(running.calls()) < 201 + 4 * 100
@@ -43,7 +43,7 @@ def test_an_async_poison_task_with_one_attempt_takes_no_other_with_it(
             "retry": {"max_attempts": 1},
         }
     )
-    result = job.result(40)
+    result = job.result(20)
     assert (result["count"], len(result["failures"])) == (40, 1)
 
 
@@ -61,7 +61,7 @@ def test_an_async_function_that_blocks_the_loop_is_ended_and_the_others_are_kept
             "retry": {"max_attempts": 2, "backoff": "10ms"},
         }
     )
-    result = job.result(40)
+    result = job.result(20)
     assert [row["index"] for row in result["failures"]] == [20]
     assert result["count"] == 40
     assert job.status().timed_out == 1
@@ -75,7 +75,7 @@ def test_a_file_that_ends_its_worker_at_its_import_fails_the_job(
         {"mapper": "dies_at_import.mapper", "inputs": [1], "retry": {"max_attempts": 3}}
     )
     with pytest.raises(JobFailedError, match=r"after 3 attempt.*ended with status 3"):
-        job.result(30)
+        job.result(15)
     assert "times in a row" not in running.log()
 
 
@@ -90,7 +90,7 @@ def test_a_file_that_hangs_at_its_import_times_out(client: Client, hostile: Star
         }
     )
     with pytest.raises(JobFailedError, match="ran past its timeout"):
-        job.result(30)
+        job.result(15)
     assert job.status().timed_out == 1
 
 
@@ -152,9 +152,9 @@ def test_a_poison_task_beside_async_calls_takes_none_of_them_with_it(
     client: Client, hostile: StartTrigger
 ) -> None:
     hostile()
-    waiting = client.invoke({"mapper": "hostile.wait", "inputs": [0.3] * 60})
+    waiting = client.invoke({"mapper": "hostile.wait", "inputs": [0.1] * 40})
     poison = client.invoke(
         {"mapper": "hostile.die_of_strange_signal", "inputs": [-1] * 3, "on_failure": "collect"}
     )
-    assert poison.result(30)["failures"]["count"] == 3
-    assert waiting.result(30) == list(range(60))
+    assert poison.result(15)["failures"]["count"] == 3
+    assert waiting.result(15) == list(range(40))

@@ -37,7 +37,7 @@ def test_a_call_past_its_timeout_is_ended_and_the_others_are_kept(
     assert (failed["index"], failed["attempts"]) == (10, 2)
     assert "timeout" in failed["error"]["message"]
     status = job.status()
-    assert (status.timed_out, status.failed) == (1, 1)
+    assert (status.timed_out, status.failed, status.retries) == (1, 1, 1)
     if function == "faulty.sleep":
         assert "faulty.py:" in failed["error"]["message"]
 

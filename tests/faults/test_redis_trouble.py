@@ -71,6 +71,14 @@ TROUBLES: dict[str, Trouble] = {
     "xdel": lambda raw, stream: raw.xdel(stream, *[row[0] for row in raw.xrange(stream)]),
     "xack": lambda raw, stream: raw.xack(stream, "amr", *[row[0] for row in raw.xrange(stream)]),
     "del": lambda raw, stream: raw.delete(stream),
+    "xclaim": lambda raw, stream: raw.xclaim(
+        stream, "amr", "stranger", 0, [row[0] for row in raw.xrange(stream)]
+    ),
+    "delconsumer": lambda raw, stream: [
+        raw.xgroup_delconsumer(stream, "amr", consumer["name"])
+        for consumer in raw.xinfo_consumers(stream, "amr")
+    ],
+    "setid": lambda raw, stream: raw.xgroup_setid(stream, "amr", "0"),
     "destroy": lambda raw, stream: raw.xgroup_destroy(stream, "amr"),
     "script-flush": lambda raw, stream: raw.script_flush(),
     "client-kill": lambda raw, stream: raw.client_kill_filter(_type="normal", skipme=True),

@@ -76,3 +76,20 @@ def test_a_function_that_holds_the_interpreter_keeps_its_lease(
     job = client.invoke({"mapper": "faulty.hold", "inputs": [4.5]})
     assert job.result(20) == [0]
     assert len(running.calls()) == 1
+
+
+def test_a_stop_gives_back_what_was_prefetched_and_not_started(
+    client: Client, trigger: StartTrigger
+) -> None:
+    first = trigger(processes=1)
+    job = client.invoke({"mapper": "faulty.sleep", "inputs": [0.001] * 40 + [0.8] + [0.001] * 40})
+    wait_for(lambda: any(call.index == 40 for call in first.calls()))
+    held = client.fleet.backlog().pending
+    assert first.stop() == 0
+    assert len(first.calls()) == len(first.calls("end")) == job.status().succeeded
+    assert client.fleet.backlog().pending == 0
+    second = trigger()
+    assert job.result(20) == list(range(81))
+    assert held > 1, "nothing was prefetched: this test shows nothing"
+    assert all(call.attempt == 1 for call in second.calls())
+    assert job.status().retries == 0
