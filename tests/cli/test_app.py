@@ -48,19 +48,18 @@ def test_the_version_is_a_command_and_an_option() -> None:
 
 @pytest.mark.parametrize("arguments", [["schema"], ["functions", "list"]])
 def test_a_reader_that_has_enough_is_no_error(arguments: list[str]) -> None:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*AMR, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(),
         cwd=ROOT,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait(15) == 0
-    process.stderr.close()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 def test_a_function_called_here_shows_its_lines_and_counters_on_stderr(tmp_path: Path) -> None:

@@ -100,17 +100,17 @@ def test_ctrl_c_while_waiting_does_not_cancel_the_job(
     redis_url: str, trigger: TriggerProcess, write_job: WriteJob
 ) -> None:
     job = write_job(mapper="faulty.sleep", inputs=[1.5])
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*AMR, "invoke", job, "--id", "kept", "--wait"],
         env=environment(AMR_REDIS_URL=redis_url),
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    assert process.stderr is not None
-    assert "job kept" in process.stderr.readline()
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=15)
+    ) as process:
+        assert process.stderr is not None
+        assert "job kept" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=15)
     assert process.returncode == 130
     assert "job kept goes on" in err
     assert amr("result", "kept", "--wait", AMR_REDIS_URL=redis_url).out == "[0]\n"

@@ -99,18 +99,19 @@ def test_a_signal_cleans_up_and_ends_it(
     write_job: WriteJob, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     job = write_job(mapper="faulty.sleep", inputs=[60, 60])
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*AMR, "run", job, "--functions", str(FUNCTIONS)],
         env=environment(RECORD=str(tmp_path / "record"), TMPDIR=str(tmp_path)),
         stderr=subprocess.PIPE,
         cwd=ROOT,
-    )
-    wait_for((tmp_path / "record").exists)
-    worker = int((tmp_path / "record").read_text().split()[4])
-    process.send_signal(number)
-    process.send_signal(signal.SIGINT)  # an impatient second one does not break the clean-up off
-    assert process.wait(15) == code
-    assert b"Traceback" not in process.communicate()[1]
+    ) as process:
+        wait_for((tmp_path / "record").exists)
+        worker = int(wait_for((tmp_path / "record").read_text).split()[4])
+        process.send_signal(number)
+        process.send_signal(number)  # an impatient second one does not break the clean-up off
+        _, err = process.communicate(timeout=15)
+    assert process.returncode == code
+    assert b"Traceback" not in err
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
     assert not list(tmp_path.glob("amr-redis-*"))
