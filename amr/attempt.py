@@ -34,11 +34,13 @@ def attempt(
     """
     started = perf_counter()
     try:
-        interrupter.running = task
-        output = invoker.invoke(body, context)
-        interrupter.running = None
+        # An interrupt that comes as the call ends is raised in here, and nowhere outside.
+        try:
+            interrupter.running = task
+            output = invoker.invoke(body, context)
+        finally:
+            interrupter.running = None
     except BaseException as error:
-        interrupter.running = None
         failure = describe_failure(error, invoker.name)
         return Outcome(task, None, failure, None, perf_counter() - started)
     elapsed_s = perf_counter() - started

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import select
 import signal
 import sys
 import time
@@ -32,7 +31,14 @@ from amr.store.connection import RedisError, ReplyTimeoutError
 from amr.store.inspect import Inspector
 from amr.store.keys import Keys
 from amr.store.link import Link
-from amr.store.stream import Alien, Entries, TaskStream, ensure_group, is_group_missing
+from amr.store.stream import (
+    Alien,
+    Entries,
+    TaskStream,
+    ensure_group,
+    entry_order,
+    is_group_missing,
+)
 from amr.store.transitions import Transitions
 from amr.task import Outcome, Task
 from amr.worker.concurrent import ConcurrentRunner, Work
@@ -45,6 +51,7 @@ from amr.worker.plans import JobPlan, Plans, Step
 from amr.worker.reduce_input import build_reduce_input
 from amr.worker.settlement import Settlement
 from amr.worker.slot import Slot, Slots
+from amr.worker.waiting import wait_for_any
 from amr.worker.watcher import KILL_AFTER_S, Watcher
 
 log = logging.getLogger("amr.worker")
@@ -62,14 +69,14 @@ class MapperTrigger:
     Args:
         target: the Redis and stream.
         registry: the functions that it serves.
-        worker: its name, unique among all workers.
+        order: its name, its supervisor, and how many calls run at a time.
         slot: memory shared with its supervisor.
-        concurrency: most async and HTTP calls at a time.
     """
 
     def __init__(
-        self, target: RedisTarget, registry: Registry, worker: str, slot: Slot, concurrency: int
+        self, target: RedisTarget, registry: Registry, order: WorkerOrder, slot: Slot
     ) -> None:
+        worker = order.worker
         self.worker = worker
         self._keys = Keys(target.stream)
         self._link = Link(target)
@@ -89,8 +96,9 @@ class MapperTrigger:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
+        self._supervisor = order.supervisor
         self._concurrent = ConcurrentRunner(
-            concurrency, self._settlement.settle, self._settlement.drop, self._wake
+            order.concurrency, self._settlement.settle, self._settlement.drop, self._wake
         )
         self._runs_concurrent = False
         self._epoch: int | None = None
@@ -123,7 +131,14 @@ class MapperTrigger:
 
     def _make_services(self) -> list[PeriodicService]:
         """Returns what runs beside the main thread."""
-        watcher = Watcher(self._plans, self._interrupter, self._concurrent, self._slot, _end_orphan)
+        watcher = Watcher(
+            self._plans,
+            self._interrupter,
+            self._concurrent,
+            self._slot,
+            self._supervisor,
+            _end_orphan,
+        )
         courier = Courier(
             Link(self._link.target),
             self._stream,
@@ -197,12 +212,12 @@ class MapperTrigger:
             if not self._blocked.waiting():
                 self._blocked.begin(self._stream.fetch(1, block_ms=round(BLOCK_S * 1000)))
             watched.append(self._blocked.fileno())
-        readable = _wait_for_any(watched, BLOCK_S + _ANSWER_S)
+        readable = wait_for_any(watched, BLOCK_S + _ANSWER_S)
         self._forget_wakes()
         if len(watched) > 1 and watched[1] in readable:
             entries, epoch = self._blocked.finish(_ANSWER_S)
             self._take(entries, epoch)
-        elif not readable and self._blocked.waiting():
+        elif not readable and len(watched) > 1:
             raise ReplyTimeoutError("a blocking read was not answered: the link is dead")
 
     def _forget_wakes(self) -> None:
@@ -233,7 +248,7 @@ class MapperTrigger:
             ids += [*entries.lost, *(alien.entry_id for alien in entries.aliens)]
             if not ids:
                 break
-            after = max(ids, key=_id_order)
+            after = max(ids, key=entry_order)
             new = [task for task in entries.tasks if task.entry_id not in held]
             stale = self._stale(new)
             self._settlement.drop([*stale, *entries.lost])
@@ -352,7 +367,7 @@ class MapperTrigger:
         self._settlement.give_back(self._hand.take_all())
         self._settlement.exchange(self._link)
         if self._concurrent:
-            _wait_for_any([self._wake_read], 0.2)
+            wait_for_any([self._wake_read], 0.2)
             self._forget_wakes()
 
 
@@ -366,28 +381,15 @@ def main() -> None:
     registry.warm_up()
     slot = Slots(order.slots, order.slot_file).slot(order.slot)
     target = parse_redis_url(order.url)
-    trigger = MapperTrigger(target, registry, order.worker, slot, order.concurrency)
+    trigger = MapperTrigger(target, registry, order, slot)
     signal.signal(signal.SIGTERM, lambda *_: trigger.stop())
     trigger.run()
-
-
-def _wait_for_any(files: list[int], timeout_s: float) -> set[int]:
-    """Returns those of the files that can be read, after a wait of up to ``timeout_s`` seconds."""
-    poll = select.poll()  # select() itself knows no file numbers beyond 1023
-    for file in files:
-        poll.register(file, select.POLLIN)
-    return {file for file, _ in poll.poll(timeout_s * 1000)}
 
 
 def _end_orphan() -> None:
     """Without a supervisor nobody renews the lease: others run what is here."""
     log.error("the supervisor is gone; this worker ends")
     os._exit(1)
-
-
-def _id_order(entry_id: bytes) -> tuple[int, int]:
-    ms, _, seq = entry_id.partition(b"-")
-    return int(ms), int(seq)
 
 
 if __name__ == "__main__":

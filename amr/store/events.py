@@ -59,27 +59,28 @@ class EventReader:
 
     def new(self) -> list[Event]:
         """Returns the lines that have come since the last call."""
-        return list(heapq.merge(*self._pages(), key=_order))
+        return list(heapq.merge(*map(self._rest, self._at), key=_order))
 
     def wait(self, block_s: float) -> list[Event]:
         """Returns new lines, after a wait of up to ``block_s`` seconds when there are none."""
         read = ("XREAD", "COUNT", _PAGE, "BLOCK", max(1, round(block_s * 1000)))
         reply = self._link.run(Call((*read, "STREAMS", *self._at, *self._at.values()), same))
-        pages = [self._read(key, rows) for key, rows in reply or ()]
+        pages = []
+        for key, rows in reply or ():
+            page = self._read(key, rows)
+            # A full page has more behind it, which comes before the other stream's later lines.
+            pages.append(page + self._rest(key) if len(rows) == _PAGE else page)
         return list(heapq.merge(*pages, key=_order))
 
-    def _pages(self) -> list[list[Event]]:
-        pages = []
-        for key in self._at:
-            page: list[Event] = []
-            while True:
-                after = f"({self._at[key]}"
-                rows = self._link.run(Call(("XRANGE", key, after, "+", "COUNT", _PAGE), same))
-                page += self._read(key, rows)
-                if len(rows) < _PAGE:
-                    break
-            pages.append(page)
-        return pages
+    def _rest(self, key: bytes) -> list[Event]:
+        """Returns the lines of one stream that have not been read."""
+        events: list[Event] = []
+        while True:
+            after = f"({self._at[key]}"
+            rows = self._link.run(Call(("XRANGE", key, after, "+", "COUNT", _PAGE), same))
+            events += self._read(key, rows)
+            if len(rows) < _PAGE:
+                return events
 
     def _read(self, key: bytes, rows: list[Any]) -> list[Event]:
         if rows:

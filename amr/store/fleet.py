@@ -36,7 +36,7 @@ class Backlog:
         entries: entries on the stream.
         pending: entries that a worker holds.
         consumers: names of the group's consumers.
-        lag: entries that no worker has taken yet.
+        lag: entries that no worker has taken yet; strangers' deletions may make it too small.
     """
 
     entries: int
@@ -45,7 +45,7 @@ class Backlog:
 
     @property
     def lag(self) -> int:
-        return self.entries - self.pending
+        return max(0, self.entries - self.pending)
 
 
 class Fleet:

@@ -136,7 +136,8 @@ class Inspector:
     def job_ids(self, most: int = 100) -> list[str]:
         """Returns the newest jobs, the newest first."""
         key = self._keys.stream_key("jobs")
-        reply = self._link.run(Call(("ZREVRANGE", key, 0, most - 1), same))
+        newest = ("ZREVRANGEBYSCORE", key, "+inf", "-inf", "LIMIT", 0, most)
+        reply = self._link.run(Call(newest, same))
         return [job.decode() for job in reply]
 
     def active_ids(self) -> list[str]:
@@ -204,7 +205,7 @@ class Inspector:
 
     def input(self, job: str, index: int) -> bytes | None:
         """Returns one input as JSON, or None when there is none at ``index``."""
-        return self._inputs(job, [str(index)])[0]
+        return self._inputs(job, [str(index)])[0] if index >= 0 else None
 
     def _inputs(self, job: str, fields: list[str]) -> list[bytes | None]:
         key = self._keys.job_key("inputs", job)

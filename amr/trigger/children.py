@@ -123,6 +123,7 @@ class Children:
             [sys.executable, "-m", "amr.mapper_trigger"],
             stdin=subprocess.PIPE,
             pass_fds=[self._slots.file_number],
+            process_group=0,  # a Ctrl-C in the terminal is the supervisor's to answer
             env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )
         assert process.stdin is not None

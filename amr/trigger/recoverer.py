@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 import orjson
 
@@ -16,6 +17,9 @@ log = logging.getLogger("amr.recoverer")
 
 _PAGE = 200
 
+#: Seconds between two looks after which Redis, or this machine, was away meanwhile.
+_BLIND_S = 3.0
+
 #: What is told of a worker whose lease ended: its machine, or its supervisor, is gone.
 _LEASE_ENDED = "its lease ended without a sign of life"
 
@@ -27,17 +31,33 @@ class Recoverer:
         link: a connection; one recovery may take many round trips.
         fleet: reads who there is.
         transitions: of the stream.
+        grace_s: seconds that workers have for a heartbeat after Redis was away.
     """
 
-    def __init__(self, link: Link, fleet: Fleet, transitions: Transitions) -> None:
+    def __init__(
+        self, link: Link, fleet: Fleet, transitions: Transitions, grace_s: float = 0.0
+    ) -> None:
+        self._grace_s = grace_s
+        self._looked_at = time.monotonic()
+        self._look_failed = False
+        self._judge_from = 0.0
         self._link = link
         self._fleet = fleet
         self._transitions = transitions
 
     def look(self) -> None:
         """Recovers the tasks of workers whose lease has ended, and of consumers without one."""
+        failed_before, self._look_failed = self._look_failed, True
         lapsed = set(self._fleet.lapsed_workers())
         lapsed |= set(self._fleet.backlog().consumers) - set(self._fleet.known_workers())
+        self._look_failed = False
+        now = time.monotonic()
+        if failed_before or now - self._looked_at > _BLIND_S:
+            # Redis was away: no lease could be renewed meanwhile, so none tells anything yet.
+            self._judge_from = now + self._grace_s
+        self._looked_at = now
+        if now < self._judge_from:
+            return
         for worker in sorted(lapsed):
             moved = self.recover(worker, None)
             if moved:

@@ -96,6 +96,7 @@ class Supervisor:
         order = WorkerOrder(
             url=target.url(),
             worker="",
+            supervisor=os.getpid(),
             functions=options.functions,
             concurrency=options.concurrency,
             slots=0,
@@ -239,7 +240,7 @@ class Supervisor:
             return link, Fleet(link, keys), Inspector(link, keys)
 
         link, fleet, _ = readers()
-        recoverer = Recoverer(link, fleet, transitions)
+        recoverer = Recoverer(link, fleet, transitions, grace_s=self._options.lease_s / 2)
         link, fleet, _ = readers()
         forwarder = Forwarder(link, fleet, transitions)
         link, _, inspector = readers()

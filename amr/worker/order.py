@@ -41,6 +41,7 @@ class WorkerOrder:
     Attributes:
         url: the Redis and stream.
         worker: the worker's name.
+        supervisor: process id of its supervisor; without it the worker ends.
         functions: what it serves.
         concurrency: most async and HTTP calls at a time.
         slots: workers of the trigger.
@@ -51,6 +52,7 @@ class WorkerOrder:
 
     url: str
     worker: str
+    supervisor: int
     functions: Functions
     concurrency: int
     slots: int

@@ -30,7 +30,8 @@ class Watcher:
     tells the supervisor, which kills the worker.
 
     Args:
-        orphaned: called when the supervisor is gone.
+        supervisor: process id of the supervisor.
+        orphaned: called when it is gone.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Watcher:
         interrupter: Interrupter,
         concurrent: ConcurrentRunner,
         slot: Slot,
+        supervisor: int,
         orphaned: Callable[[], None],
     ) -> None:
         self._plans = plans
@@ -46,14 +48,14 @@ class Watcher:
         self._concurrent = concurrent
         self._slot = slot
         self._orphaned = orphaned
-        self._parent = os.getppid()
+        self._supervisor = supervisor
         self._since: tuple[Task, float] | None = None
         #: Job that has ended with calls of it still running -> when that was seen.
         self._ended: dict[str, float] = {}
 
     def look(self) -> float:
         """Looks once; returns the seconds until the next look."""
-        if os.getppid() != self._parent:
+        if os.getppid() != self._supervisor:
             self._orphaned()
         now = time.monotonic()
         task = self._interrupter.running

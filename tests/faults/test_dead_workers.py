@@ -188,7 +188,10 @@ def test_a_reducer_that_slept_past_its_lease_does_not_change_the_result(
     assert job.result(20) == 12
     for pid in session:
         os.kill(pid, signal.SIGCONT)
-    assert [call.attempt for call in second.calls()] == [1, 2]  # both triggers share the record
+    # Both triggers share the record. The second call may be of a later attempt than the second: a
+    # blocking read of the sleeping trigger, longer here than its lease, can swallow one entry.
+    first_call, second_call = second.calls()
+    assert first_call.attempt == 1 < second_call.attempt
     assert client.invoke({"mapper": "faulty.noop", "inputs": [1] * 20}).result(20) == [1] * 20
     wait_for(lambda: nothing_is_left(client), 10)
     succeeded = [event for event in job.events(lines=False) if event.kind == "succeeded"]
