@@ -62,6 +62,7 @@ class ConcurrentRunner:
         self._calls: dict[bytes, asyncio.Task[None]] = {}
         self._in_function: dict[str, int] = {}
         self._cancelled: set[bytes] = set()
+        self._begun: set[bytes] = set()
 
     def __len__(self) -> int:
         return len(self._running)
@@ -95,7 +96,7 @@ class ConcurrentRunner:
         late_since = time.monotonic() - after_s
         late = []
         for entry, call in self._snapshot():
-            if entry in self._calls or call.since > late_since:
+            if entry in self._begun or call.since > late_since:
                 continue
             if self._running.pop(entry, None) is not None:
                 self._in_function[call.work.invoker.name] -= 1
@@ -141,8 +142,6 @@ class ConcurrentRunner:
         return self._loop
 
     def _spawn(self, work: Work) -> None:
-        if work.task.entry_id not in self._running:
-            return  # it was withdrawn
         loop = self._event_loop()
         self._calls[work.task.entry_id] = loop.create_task(self._run(work))
 
@@ -151,6 +150,10 @@ class ConcurrentRunner:
             self._calls[entry].cancel()
 
     async def _run(self, work: Work) -> None:
+        if work.task.entry_id not in self._running:
+            self._calls.pop(work.task.entry_id, None)
+            return  # it was withdrawn
+        self._begun.add(work.task.entry_id)
         outcome = None
         try:
             outcome = await attempt_async(
@@ -168,6 +171,7 @@ class ConcurrentRunner:
         entry = work.task.entry_id
         call = self._running.pop(entry, None)
         self._calls.pop(entry, None)
+        self._begun.discard(entry)
         if call is None:
             return  # it was withdrawn at the moment it began
         beside = max(call.beside, len(self._running) + 1)
