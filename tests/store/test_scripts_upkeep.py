@@ -63,6 +63,7 @@ def test_a_retry_that_somebody_forgot_runs_again(bench: StoreBench) -> None:
     bench.fail(bench.fetch()[0])
     bench.redis("DEL", bench.keys.stream_key("delayed"))
     assert bench.sweep().values[1] == 1
+    assert bench.forward("0").values == (1,)
     assert bench.fetch()[0].attempt == 2
     bench.check()
 

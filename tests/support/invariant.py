@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from amr.states import LIVE_STATES
 from amr.store.keys import JOB_KEYS, Keys
 from amr.store.link import Call, Link, same
+
+
+class Flight(NamedTuple):
+    """What the inflight hash holds of one task."""
+
+    entry: str
+    attempt: int
+    delayed: bool
+
+
+class Records(NamedTuple):
+    """Everything that Redis holds of a job, read in one round trip."""
+
+    record: dict[str, str]
+    appended: int
+    flights: dict[str, Flight]
+    outputs: set[str]
+    failures: set[str]
+    retries: set[str]  # fields of its tasks that stand in the delayed set
+    is_active: bool
+    is_listed: bool
+    ttls: dict[str, int]  # key's name -> milliseconds, -1 for none; -2 where there is no key
 
 
 def read(link: Link, *arguments: Any) -> Any:
@@ -15,10 +37,33 @@ def read(link: Link, *arguments: Any) -> Any:
     return link.run(Call(arguments, same))
 
 
-def read_hash(link: Link, key: bytes) -> dict[str, str]:
-    """Returns a hash as text."""
-    flat = [value.decode(errors="replace") for value in read(link, "HGETALL", key)]
-    return dict(zip(flat[0::2], flat[1::2], strict=True))
+def read_records(link: Link, keys: Keys, job: str) -> Records:
+    """Returns what Redis holds of ``job``."""
+    commands: list[tuple[Any, ...]] = [
+        ("HGETALL", keys.job_key("job", job)),
+        ("LLEN", keys.job_key("inputs", job)),
+        ("HGETALL", keys.job_key("inflight", job)),
+        ("HKEYS", keys.job_key("outputs", job)),
+        ("HKEYS", keys.job_key("failures", job)),
+        ("ZRANGE", keys.stream_key("delayed"), 0, -1),
+        ("ZSCORE", keys.stream_key("active"), job),
+        ("ZSCORE", keys.stream_key("jobs"), job),
+        *(("PTTL", keys.job_key(name, job)) for name in JOB_KEYS),
+    ]
+    replies = link.run_all([Call(command, same) for command in commands])
+    record, appended, flights, outputs, failures, delayed, active, listed, *ttls = replies
+    owners = [member.decode().split(" ") for member in delayed]
+    return Records(
+        _pairs(record),
+        appended,
+        {field: _read_flight(value) for field, value in _pairs(flights).items()},
+        {field.decode() for field in outputs},
+        {field.decode() for field in failures},
+        {field for owner, field in owners if owner == job},
+        active is not None,
+        listed is not None,
+        dict(zip(JOB_KEYS, ttls, strict=True)),
+    )
 
 
 def check_invariant(link: Link, keys: Keys, job: str, lost: Iterable[str] = ()) -> None:
@@ -30,58 +75,72 @@ def check_invariant(link: Link, keys: Keys, job: str, lost: Iterable[str] = ()) 
         job: job id.
         lost: fields of tasks whose entry the test took off the stream on purpose.
     """
-    record = read_hash(link, keys.job_key("job", job))
-    if not record:
-        return
-    appended = read(link, "LLEN", keys.job_key("inputs", job))
-    flights = read_hash(link, keys.job_key("inflight", job))
-    outputs = set(read_hash(link, keys.job_key("outputs", job)))
-    failures = set(read_hash(link, keys.job_key("failures", job))) - {"reduce"}
-    if record["state"] not in LIVE_STATES:
-        _check_ended(link, keys, job, flights)
-        return
+    found = read_records(link, keys, job)
+    if not found.record:
+        assert set(found.ttls.values()) == {-2}, f"{job} is gone and left {found.ttls}"
+        assert not found.is_active, f"{job} is gone and active"
+    elif found.record["state"] in LIVE_STATES:
+        _check_places(job, found)
+        _check_delayed(job, found)
+        _check_entries(link, keys, found, set(lost))
+        assert found.is_active, f"{job} is live and not active"
+        assert found.is_listed, f"{job} is not in the list of jobs"
+        assert not [n for n, ttl in found.ttls.items() if ttl >= 0], f"{job} is live and expires"
+    else:
+        _check_ended(job, found)
+
+
+def _check_places(job: str, found: Records) -> None:
+    record = found.record
     fed, done, failed = int(record["fed"]), int(record["done"]), int(record["failed"])
-    in_flight = set(flights) - {"reduce"}
-    waiting = {str(index) for index in range(fed, appended)}
-    places = [waiting, in_flight, outputs, failures]
+    in_flight = set(found.flights) - {"reduce"}
+    waiting = {str(index) for index in range(fed, found.appended)}
+    places = [waiting, in_flight, found.outputs, found.failures]
     everywhere = set().union(*places)
     assert sum(map(len, places)) == len(everywhere), f"{job}: a task is in two places"
-    assert everywhere == {str(index) for index in range(appended)}, f"{job}: a task is nowhere"
-    assert (len(outputs), len(failures)) == (done, failed)
+    assert everywhere == {str(i) for i in range(found.appended)}, f"{job}: a task is nowhere"
+    assert (len(found.outputs), len(found.failures)) == (done, failed)
     assert len(in_flight) == fed - done - failed
-    _check_delayed(link, keys, job, record, flights)
-    _check_entries(link, keys, flights, set(lost))
-    assert (record["state"] == "reducing") == ("reduce" in flights)
-    if record.get("total"):
-        assert int(record["total"]) == appended
+    assert (record["state"] == "reducing") == ("reduce" in found.flights)
+    assert (record["state"] == "submitting") == ("total" not in record)
+    assert int(record.get("total", found.appended)) == found.appended
 
 
-def _check_ended(link: Link, keys: Keys, job: str, flights: dict[str, str]) -> None:
-    assert not flights, f"{job} has ended with tasks in flight"
-    assert job.encode() not in read(link, "ZRANGE", keys.stream_key("active"), 0, -1)
-    for name in JOB_KEYS:
-        ttl = read(link, "PTTL", keys.job_key(name, job))
-        assert ttl > 0 or ttl == -2, f"{job}: {name} would live for ever"
-    members = read(link, "ZRANGE", keys.stream_key("delayed"), 0, -1)
-    assert not [member for member in members if member.startswith(f"{job} ".encode())]
+def _check_delayed(job: str, found: Records) -> None:
+    delayed = {field for field, flight in found.flights.items() if flight.delayed}
+    assert int(found.record["delayed"]) == len(delayed)
+    running = len(set(found.flights) - delayed - {"reduce"})
+    cap = int(found.record["concurrency"])
+    assert running <= cap, f"{job}: {running} in flight is over its cap of {cap}"
+    most = int(found.record["max_attempts"])
+    assert all(1 <= flight.attempt <= most for flight in found.flights.values())
 
 
-def _check_delayed(
-    link: Link, keys: Keys, job: str, record: dict[str, str], flights: dict[str, str]
-) -> None:
-    delayed = {field for field, flight in flights.items() if flight.endswith(" 1")}
-    members = {m.decode() for m in read(link, "ZRANGE", keys.stream_key("delayed"), 0, -1)}
-    assert {f"{job} {field}" for field in delayed} == {
-        member for member in members if member.startswith(f"{job} ")
-    }
-    assert int(record["delayed"]) == len(delayed)
-    running = len(set(flights) - delayed - {"reduce"})
-    assert running <= int(record["concurrency"]), f"{job}: {running} in flight is over its cap"
-
-
-def _check_entries(link: Link, keys: Keys, flights: dict[str, str], lost: set[str]) -> None:
+def _check_entries(link: Link, keys: Keys, found: Records, lost: set[str]) -> None:
+    """Checks that each flight has its entry on the stream, or its place in the delayed set."""
+    delayed = {field for field, flight in found.flights.items() if flight.delayed}
+    assert found.retries | lost >= delayed, f"tasks {delayed - found.retries} will never be due"
+    assert found.retries <= delayed, f"tasks {found.retries - delayed} do not wait for a retry"
     stream = keys.stream_key("stream")
-    for field, flight in flights.items():
-        entry, *_, delayed = flight.split()
-        if delayed == "0" and field not in lost:
-            assert read(link, "XRANGE", stream, entry, entry), f"task {field} has no entry"
+    held = {f: flight.entry for f, flight in found.flights.items() if f not in delayed | lost}
+    calls = [Call(("XRANGE", stream, entry, entry), same) for entry in held.values()]
+    rows = dict(zip(held, link.run_all(calls), strict=True))
+    assert all(rows.values()), f"tasks {[f for f, row in rows.items() if not row]} have no entry"
+
+
+def _check_ended(job: str, found: Records) -> None:
+    assert not found.flights, f"{job} has ended with tasks in flight"
+    assert not found.is_active, f"{job} has ended and is active"
+    assert not found.retries, f"{job} has ended and left retries"
+    forever = [name for name, ttl in found.ttls.items() if ttl == -1]
+    assert not forever, f"{job} has ended and {forever} would live for ever"
+
+
+def _read_flight(value: str) -> Flight:
+    entry, attempt, _crashes, _deferrals, delayed, *_older = value.split(" ")
+    return Flight(entry, int(attempt), delayed == "1")
+
+
+def _pairs(flat: list[bytes]) -> dict[str, str]:
+    text = [value.decode(errors="replace") for value in flat]
+    return dict(zip(text[0::2], text[1::2], strict=True))

@@ -113,6 +113,12 @@ class StoreBench:
         reply: Reply = self.link.run(self.transitions.forward(job, fields))
         return reply
 
+    def make_retries_due(self) -> None:
+        """Lets the time come that all retries wait for."""
+        delayed = self.keys.stream_key("delayed")
+        for member in self.redis("ZRANGE", delayed, 0, -1):
+            self.redis("ZADD", delayed, 0, member)
+
     def sweep(self, job: str = "j", older_s: float = 0.0) -> Reply:
         reply: Reply = self.link.run(self.transitions.sweep(job, 0, older_s))
         return reply

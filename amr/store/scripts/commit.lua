@@ -4,7 +4,7 @@
 -- ARGV:    task_us counted tasks...
 -- Returns: OK accepted remaining workers | GONE
 -- Again:   a task that is no longer in flight is settled and changes nothing.
--- Include: job emit feed settle complete
+-- Include: job emit count feed settle complete
 
 -- `tasks` are index, entry and output in turn; behind them stand `counted` rows of the task's
 -- position (from 0), the counter's name and its increment.
@@ -17,20 +17,10 @@ if not job or not job.live then
   return { 'GONE' }
 end
 
--- An entry newer than the task's own was not made by us: what ran from it is not taken. An older
--- one is of an attempt that was given up too early: it is as good as any, and the first one wins.
-local function is_ours(entry, flight)
-  if entry == flight.entry then return true end
-  local ms, seq = string.match(entry, '^(%d+)-(%d+)$')
-  local own_ms, own_seq = string.match(flight.entry, '^(%d+)-(%d+)$')
-  ms, own_ms = tonumber(ms), tonumber(own_ms)
-  return ms < own_ms or (ms == own_ms and tonumber(seq) < tonumber(own_seq))
-end
-
 local indexes = {}
 for at = tasks, last, 3 do indexes[#indexes + 1] = ARGV[at] end
 local flights = redis.call('HMGET', inflight_key, unpack(indexes))
-local outputs, taken, is_taken, seen = {}, {}, {}, {}
+local outputs, taken, retries, is_taken, seen = {}, {}, {}, {}, {}
 for position, index in ipairs(indexes) do
   local flight = flights[position] and not seen[index] and read_flight(flights[position])
   if flight and is_ours(entries[position], flight) then
@@ -39,10 +29,7 @@ for position, index in ipairs(indexes) do
     taken[#taken + 1] = index
     outputs[#outputs + 1] = index
     outputs[#outputs + 1] = ARGV[tasks + position * 3 - 1]
-    if flight.delayed then
-      job.delayed = job.delayed - 1
-      redis.call('ZREM', delayed_key, JOB_ID .. ' ' .. index)
-    end
+    if flight.delayed then retries[#retries + 1] = JOB_ID .. ' ' .. index end
   end
 end
 
@@ -51,10 +38,13 @@ local workers = live_workers(now)
 if #taken > 0 then
   redis.call('HSET', outputs_key, unpack(outputs))
   redis.call('HDEL', inflight_key, unpack(taken))
+  if #retries > 0 then
+    redis.call('ZREM', delayed_key, unpack(retries))
+    job.delayed = job.delayed - #retries
+    job.owed = 0 -- it may have counted just these; forward counts again what is due
+  end
   for at = last + 1, #ARGV, 3 do
-    if is_taken[tonumber(ARGV[at])] then
-      redis.call('HINCRBY', counters_key, ARGV[at + 1], ARGV[at + 2])
-    end
+    if is_taken[tonumber(ARGV[at])] then count(ARGV[at + 1], ARGV[at + 2]) end
   end
   job.done = job.done + #taken
   -- A batch tells more of the tasks' cost than a single one does.

@@ -1,6 +1,6 @@
 -- create: a new job, or the same one when it is submitted again.
 -- Moves:   nothing -> submitting
--- KEYS:    job jobs active events inputs outputs failures counters log result
+-- KEYS:    job jobs active events inputs inflight outputs failures counters log result
 -- ARGV:    spec reduce digest reducer max_attempts concurrency policy tolerance ttl_ms deadline_ms
 -- Returns: CREATED | EXISTS state appended | CONFLICT
 -- Again:   EXISTS, with how many inputs have come, so that a cut submission goes on where it stopped;
@@ -13,8 +13,8 @@ if known[1] and not known[3] then
   return { 'EXISTS', known[2], redis.call('LLEN', inputs_key) }
 end
 
-redis.call('UNLINK', job_key, inputs_key, outputs_key, failures_key, counters_key, events_key,
-  log_key, result_key)
+redis.call('UNLINK', job_key, inputs_key, inflight_key, outputs_key, failures_key, counters_key,
+  events_key, log_key, result_key)
 local now = now_ms()
 redis.call('HSET', job_key, 'spec', spec, 'reduce', reduce, 'digest', digest,
   'state', 'submitting', 'fed', 0, 'done', 0, 'failed', 0, 'delayed', 0, 'owed', 0, 'retried', 0,

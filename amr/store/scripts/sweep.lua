@@ -30,7 +30,8 @@ local function is_lost(field, flight)
   end
   local ms, seq = string.match(flight.entry, '^(%d+)-(%d+)$')
   ms, seq = tonumber(ms), tonumber(seq)
-  if now - ms < tonumber(older_ms) then return false end
+  local age = now - ms -- below 0 when the clock was set back, or a stranger wrote a later id
+  if age >= 0 and age < tonumber(older_ms) then return false end
   if #redis.call('XRANGE', stream_key, flight.entry, flight.entry) == 0 then return true end
   if ms > last_ms or (ms == last_ms and seq > last_seq) then return false end
   return #redis.call('XPENDING', stream_key, 'amr', flight.entry, flight.entry, 1) == 0
@@ -42,11 +43,12 @@ for at = 1, #page[2], 2 do
   local field, flight = page[2][at], read_flight(page[2][at + 1])
   if is_lost(field, flight) then
     if flight.delayed then
-      job.delayed = job.delayed - 1
+      -- It is due now. Only forward knows whether there is a place for it.
+      redis.call('ZADD', delayed_key, now, JOB_ID .. ' ' .. field)
     else
       settle({ flight.entry })
+      requeue(field, flight)
     end
-    requeue(field, flight)
     requeued = requeued + 1
     emit('swept', 'task', field)
   end

@@ -5,7 +5,7 @@
 local function enqueue_reduce(job)
   job.state = 'reducing'
   redis.call('HSET', job_key, 'state', job.state)
-  requeue('reduce', { attempt = 1, crashes = 0, deferrals = 0 })
+  requeue('reduce', { attempt = 1, crashes = 0, deferrals = 0, older = '' })
   emit('reducing', 'done', job.done, 'failed', job.failed)
 end
 

@@ -2,15 +2,20 @@
 -- KEYS:    job inputs inflight outputs failures counters events log result delayed active epoch
 -- Include: job emit
 
--- Retries of the job that wait for their time are forgotten with it.
+local FORGET_MOST = 2000 -- retries that are forgotten at once, so that no end takes long
+
+-- Retries of the job that wait for their time are forgotten with it. Of very many, forward drops the
+-- rest when they are due.
 local function forget_delayed(job)
   if job.delayed == 0 then return end
-  local flights = redis.call('HGETALL', inflight_key)
+  local flights = redis.call('HSCAN', inflight_key, 0, 'COUNT', FORGET_MOST)[2]
+  local members = {}
   for at = 1, #flights, 2 do
     if read_flight(flights[at + 1]).delayed then
-      redis.call('ZREM', delayed_key, JOB_ID .. ' ' .. flights[at])
+      members[#members + 1] = JOB_ID .. ' ' .. flights[at]
     end
   end
+  if #members > 0 then redis.call('ZREM', delayed_key, unpack(members)) end
   job.delayed = 0
 end
 

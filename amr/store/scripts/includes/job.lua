@@ -27,18 +27,26 @@ local function write_counts(job)
     'timed_out', job.timed_out, 'progress_at', job.progress_at, 'task_us', job.task_us or '')
 end
 
--- Splits "entry attempt crashes deferrals delayed", as the inflight hash holds it. A delayed task
--- waits for its retry, and `entry` is the one it had last.
+-- Splits "entry attempt crashes deferrals delayed older...", as the inflight hash holds it. A delayed
+-- task waits for its retry, and `entry` is the one it had last; `older` are those before it.
 local function read_flight(value)
-  local entry, attempt, crashes, deferrals, delayed
-    = string.match(value, '^(%S+) (%d+) (%d+) (%d+) ([01])$')
+  local entry, attempt, crashes, deferrals, delayed, older
+    = string.match(value, '^(%S+) (%d+) (%d+) (%d+) ([01])(.*)$')
   return {
     entry = entry, attempt = tonumber(attempt), crashes = tonumber(crashes),
-    deferrals = tonumber(deferrals), delayed = delayed == '1',
+    deferrals = tonumber(deferrals), delayed = delayed == '1', older = older,
   }
 end
 
 local function write_flight(flight)
   return flight.entry .. ' ' .. flight.attempt .. ' ' .. flight.crashes .. ' ' .. flight.deferrals
-    .. ' ' .. (flight.delayed and 1 or 0)
+    .. ' ' .. (flight.delayed and 1 or 0) .. flight.older
+end
+
+-- Whether we made the entry for this task. An older one is of an attempt that was given up too early:
+-- it is as good as any, and the first one wins. What ran from a stranger's entry, or from one of an
+-- earlier job with the same id, is not taken.
+local function is_ours(entry, flight)
+  if entry == flight.entry then return true end
+  return string.find(flight.older .. ' ', ' ' .. entry .. ' ', 1, true) ~= nil
 end

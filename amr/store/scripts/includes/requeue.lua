@@ -2,10 +2,15 @@
 -- KEYS:    stream inputs inflight
 -- Include: job
 
+local OLDER_BYTES = 400 -- kept of the entries that a task had; its zombies hold the last ones
+
 -- `field` is the task's name in the inflight hash: its index, or "reduce".
 local function requeue(field, flight)
   local reduce = field == 'reduce'
   local body = reduce and '' or redis.call('LINDEX', inputs_key, field)
+  if flight.entry then
+    flight.older = string.sub(flight.older .. ' ' .. flight.entry, -OLDER_BYTES)
+  end
   flight.entry = redis.call('XADD', stream_key, '*', 'job', JOB_ID,
     'stage', reduce and 'reduce' or 'map', 'index', reduce and 0 or field,
     'attempt', flight.attempt, 'suspect', flight.crashes > 0 and 1 or 0, 'body', body)
