@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from amr.async_client import AsyncClient, AsyncJob
-    from amr.client import Client, Job
+    from amr.client import Client
     from amr.errors import (
         AmrError,
         FunctionsError,
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     )
     from amr.invokers.context import Context
     from amr.job import JobSpec
+    from amr.job_control import Redriven
+    from amr.job_handle import Job
     from amr.local_run import run
     from amr.states import JobState
     from amr.store.events import Event
@@ -43,7 +45,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "amr.async_client": ("AsyncClient", "AsyncJob"),
-    "amr.client": ("Client", "Job"),
+    "amr.client": ("Client",),
+    "amr.job_control": ("Redriven",),
+    "amr.job_handle": ("Job",),
     "amr.errors": (
         "AmrError",
         "FunctionsError",
@@ -84,6 +88,7 @@ __all__ = [  # noqa: RUF022 - in the order of a reader's interest
     "JobStatus",
     "JobState",
     "FailedTask",
+    "Redriven",
     "Event",
     "Context",
     "AmrError",

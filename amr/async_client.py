@@ -6,11 +6,14 @@ Each call runs on a thread, so that a cancelled one never spoils a connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from amr.client import Client, Job, JobLike
+from amr.client import Client, JobLike
+from amr.job_control import Redriven
+from amr.job_handle import Job
 from amr.redis_url import RedisTarget
 from amr.store.events import Event
 from amr.store.inspect import FailedTask, JobStatus
@@ -52,9 +55,22 @@ class AsyncClient:
         job = await asyncio.to_thread(self._client.newest)
         return AsyncJob(job) if job else None
 
-    async def jobs(self, *, state: str | None = None, most: int = 100) -> list[JobStatus]:
+    async def jobs(
+        self,
+        *,
+        state: str | None = None,
+        name: str | None = None,
+        newer_s: float | None = None,
+        older_s: float | None = None,
+        most: int = 100,
+    ) -> list[JobStatus]:
         """Returns where jobs stand, the newest first; see ``Client.jobs``."""
-        return await asyncio.to_thread(self._client.jobs, state=state, most=most)
+        find = partial(self._client.jobs, state=state, name=name, most=most)
+        return await asyncio.to_thread(find, newer_s=newer_s, older_s=older_s)
+
+    async def prune(self, *, older_s: float = 0.0, state: str | None = None) -> int:
+        """Deletes what is kept of jobs that have ended; see ``Client.prune``."""
+        return await asyncio.to_thread(self._client.prune, older_s=older_s, state=state)
 
 
 class AsyncJob:
@@ -84,9 +100,14 @@ class AsyncJob:
         """Returns how the job stands when it has ended; see ``Job.wait``."""
         return await asyncio.to_thread(self._job.wait, timeout)
 
-    async def result(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - as Job.result
+    async def result(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - as Job.result
+        *,
+        version: int | None = None,
+    ) -> Any:
         """Waits for the end and returns the result; see ``Job.result``."""
-        return await asyncio.to_thread(self._job.result, timeout)
+        return await asyncio.to_thread(self._job.result, timeout, version=version)
 
     async def failures(self) -> list[FailedTask]:
         """Returns the tasks that are out of attempts, in input order."""
@@ -95,6 +116,24 @@ class AsyncJob:
     async def cancel(self) -> bool:
         """Ends the job at once; see ``Job.cancel``."""
         return await asyncio.to_thread(self._job.cancel)
+
+    async def pause(self) -> None:
+        """Lets nothing more of the job begin; see ``Job.pause``."""
+        await asyncio.to_thread(self._job.pause)
+
+    async def resume(self) -> None:
+        """Lets a paused job go on; see ``Job.resume``."""
+        await asyncio.to_thread(self._job.resume)
+
+    async def update(self, *, concurrency: int | None = None, rate: float | None = None) -> None:
+        """Gives a job that runs another concurrency or rate; see ``Job.update``."""
+        await asyncio.to_thread(self._job.update, concurrency=concurrency, rate=rate)
+
+    async def redrive(
+        self, *, only: Collection[int] | None = None, error: str | None = None
+    ) -> Redriven:
+        """Runs dead tasks again; see ``Job.redrive``."""
+        return await asyncio.to_thread(self._job.redrive, only=only, error=error)
 
     async def events(
         self, *, since_ms: int = 0, follow: bool = True, lines: bool = True

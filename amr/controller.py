@@ -167,6 +167,7 @@ def _record(spec: JobSpec, digest: str) -> JobRecord:
         tolerance=policy.fraction if isinstance(policy, Tolerate) else 0.0,
         ttl_ms=max(1, round(spec.ttl_s * 1000)),
         deadline_ms=0 if spec.deadline_s is None else max(1, round(spec.deadline_s * 1000)),
+        rate="" if spec.rate is None else spec.rate,
     )
 
 

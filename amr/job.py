@@ -117,6 +117,11 @@ class JobSpec(_Object):
     concurrency: Annotated[int, fields.whole_number(1, 1_000_000)] = Field(
         default=10_000, description="Most map tasks in flight at once."
     )
+    rate: Annotated[float | None, Check(fields.rate, fields.RATE_SCHEMA)] = Field(
+        default=None,
+        description="Most map tasks that begin in a time, such as 100/s, their retries included.",
+        json_schema_extra={"default": "none"},
+    )
     on_failure: Annotated[
         Literal["fail", "collect"] | Tolerate,
         Check(fields.failure_policy, fields.ON_FAILURE_SCHEMA),
@@ -167,6 +172,7 @@ class JobSpec(_Object):
             "timeout": "none" if self.timeout_s is None else self.timeout_s,
             "reduce_timeout": "none" if self.reduce_timeout_s is None else self.reduce_timeout_s,
             "concurrency": self.concurrency,
+            "rate": self.rate,
             "on_failure": {"tolerate": policy.fraction} if isinstance(policy, Tolerate) else policy,
             "ttl": self.ttl_s,
         }

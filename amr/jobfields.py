@@ -18,6 +18,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from amr import wire
 from amr.durations import DURATION_PATTERN, format_duration, parse_duration
+from amr.rates import MAX_RATE, RATE_PATTERN, parse_rate
 from amr.suggest import did_you_mean
 from amr.wording import found, quoted
 
@@ -48,6 +49,13 @@ DURATION_SCHEMA = {
     ]
 }
 LIMIT_SCHEMA = {"anyOf": [*DURATION_SCHEMA["anyOf"], {"const": "none"}]}
+RATE_SCHEMA = {
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_RATE},
+        {"type": "string", "pattern": RATE_PATTERN},
+        {"const": "none"},
+    ]
+}
 ON_FAILURE_SCHEMA = {
     "anyOf": [
         {"enum": ["fail", "collect"]},
@@ -230,6 +238,11 @@ def attempt_limit(value: Any, earlier: Earlier) -> float | None:
 def reduce_limit(value: Any, earlier: Earlier) -> float | None:
     """Allows what ``timeout`` does; its value is the default."""
     return earlier.get("timeout_s") if value is NOT_GIVEN else attempt_limit(value, earlier)
+
+
+def rate(value: Any, _: Earlier) -> float | None:
+    """Allows a rate; null and "none" are no limit. Returns the number a second."""
+    return None if value in (None, "none") else parse_rate(value)
 
 
 def failure_policy(value: Any, _: Earlier) -> Literal["fail", "collect"] | Tolerate:

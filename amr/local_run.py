@@ -6,23 +6,19 @@ import inspect
 import logging
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from amr.client import Client, JobLike, read_spec
-from amr.errors import AmrError, FunctionsError
+from amr.errors import FunctionsError
 from amr.job import JobSpec, check_functions
+from amr.local_trigger import LocalTrigger
 from amr.redis_url import RedisTarget
 from amr.settings import INSTANCE_DIRECTORY
 from amr.store.embedded import EmbeddedRedis
-from amr.trigger.supervisor import Supervisor, TriggerOptions
 from amr.worker.order import Functions
-
-_START_S = 15.0
-_STOP_S = 10.0
 
 
 class LocalInstance:
@@ -44,16 +40,10 @@ class LocalInstance:
         log_level: int = logging.WARNING,
     ) -> None:
         self._redis = EmbeddedRedis(directory, durable=directory is not None)
-        self._options = TriggerOptions(
-            functions=functions,
-            processes=processes or os.cpu_count() or 1,
-            grace_s=_STOP_S,
-            log_level=log_level,
-        )
-        self._supervisor: Supervisor | None = None
-        self._thread: threading.Thread | None = None
-        self._ready = threading.Event()
-        self._error: BaseException | None = None
+        self._functions = functions
+        self._processes = processes
+        self._log_level = log_level
+        self._trigger: LocalTrigger | None = None
 
     @property
     def target(self) -> RedisTarget:
@@ -63,7 +53,7 @@ class LocalInstance:
     @property
     def workers(self) -> int:
         """Number of workers."""
-        return self._options.processes
+        return self._trigger.workers if self._trigger is not None else 0
 
     def check(self) -> None:
         """Raises the error with which the trigger has ended, if it has.
@@ -71,8 +61,8 @@ class LocalInstance:
         Raises:
             AmrError: the trigger ended by itself.
         """
-        if self._thread is not None and not self._thread.is_alive():
-            raise self._error or AmrError("the trigger has ended")
+        if self._trigger is not None:
+            self._trigger.check()
 
     def start(self) -> None:
         """Starts both; returns when the workers have been started.
@@ -83,24 +73,18 @@ class LocalInstance:
         """
         self._redis.start()
         try:
-            self._supervisor = Supervisor(self._redis.target, self._options)
-            self._thread = threading.Thread(target=self._run, name="amr-trigger", daemon=True)
-            self._thread.start()
-            if not self._ready.wait(_START_S):
-                raise AmrError(f"the workers did not start within {_START_S:g} s")
-            if self._error is not None:
-                raise self._error
+            self._trigger = LocalTrigger(
+                self.target, self._functions, self._processes, log_level=self._log_level
+            )
+            self._trigger.start()
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
         """Ends the workers and the Redis; a lasting instance keeps its data."""
-        if self._supervisor is not None and self._thread is not None:
-            self._supervisor.stop()
-            self._supervisor.stop()
-            self._thread.join(_STOP_S)
-            self._supervisor = None
+        if self._trigger is not None:
+            self._trigger.stop()
         self._redis.stop()
 
     def __enter__(self) -> Self:
@@ -114,14 +98,6 @@ class LocalInstance:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
-
-    def _run(self) -> None:
-        assert self._supervisor is not None
-        try:
-            self._supervisor.run(self._ready.set)
-        except BaseException as error:
-            self._error = error
-            self._ready.set()
 
 
 def run(

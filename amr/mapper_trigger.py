@@ -289,6 +289,9 @@ class MapperTrigger:
             if plan is None or not plan.live:
                 self._settle_orphan(task, plan)
                 return True
+            if plan.paused:
+                self._settlement.give_back([task])
+                return True
             if task.suspect:
                 self._put_others_in_safety()
             if self._concurrent.exclusive or (task.suspect and self._concurrent):
@@ -298,7 +301,7 @@ class MapperTrigger:
                 return False
             body = task.body
             if task.stage == "reduce":
-                body = build_reduce_input(self._inspector, task.job, plan)
+                body = build_reduce_input(self._inspector, task.job, plan.spec, plan.reduce)
         except RedisError:
             self._hand.put_back(task)
             raise

@@ -15,8 +15,8 @@ class JobState(StrEnum):
     SUBMITTING = "submitting"  #: inputs still come; its maps run already. `seal` moves it on.
     MAPPING = "mapping"  #: all inputs are known. The `commit` or `fail` of the last map does.
     REDUCING = "reducing"  #: the reduce task is queued or running. `finish` does.
-    SUCCEEDED = "succeeded"  #: the result stands and never changes.
-    FAILED = "failed"  #: ended without a result; the job's error says why.
+    SUCCEEDED = "succeeded"  #: the result stands and never changes; `redrive` begins a new version.
+    FAILED = "failed"  #: ended without a result; the job's error says why. `redrive` moves it on.
     CANCELLED = "cancelled"  #: a client ended it.
 
 
@@ -63,6 +63,10 @@ JOB_MOVES = (
     Move("cancel", "submitting", "cancelled"),
     Move("cancel", "mapping", "cancelled"),
     Move("cancel", "reducing", "cancelled"),
+    Move("redrive", "failed", "mapping"),
+    Move("redrive", "succeeded", "mapping"),
+    Move("sweep", "mapping", "reducing"),
+    Move("sweep", "mapping", "succeeded"),
     Move("expire", "submitting", "failed"),
     Move("expire", "mapping", "failed"),
     Move("expire", "reducing", "failed"),
@@ -81,6 +85,11 @@ TASK_MOVES = (
     Move("recover", "waiting", "in flight"),
     Move("release", "in flight", "in flight"),
     Move("forward", "in flight", "in flight"),
+    Move("forward", "waiting", "in flight"),
+    Move("resume", "waiting", "in flight"),
+    Move("update", "waiting", "in flight"),
+    Move("redrive", "failed", "in flight"),
+    Move("redrive", "waiting", "in flight"),
     Move("sweep", "in flight", "in flight"),
     Move("sweep", "waiting", "in flight"),
 )

@@ -21,6 +21,7 @@ EVERY_FIELD = {
     "timeout": "30s",
     "reduce_timeout": "5m",
     "concurrency": 12,
+    "rate": "90/m",
     "on_failure": {"tolerate": 0.05},
     "ttl": "7d",
 }
@@ -62,6 +63,7 @@ def test_every_field_can_be_given() -> None:
     assert spec.retry == RetryPolicy(max_attempts=2, backoff=0.25, max_backoff=5)
     assert (spec.deadline_s, spec.timeout_s, spec.reduce_timeout_s) == (3600, 30, 300)
     assert (spec.concurrency, spec.on_failure, spec.ttl_s) == (12, Tolerate(0.05), 604_800)
+    assert spec.rate == 1.5
     assert spec.name == EVERY_FIELD["name"]
 
 

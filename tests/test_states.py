@@ -39,7 +39,8 @@ def test_scripts_without_a_move_are_in_no_table() -> None:
 
 def test_every_state_is_reached_and_only_live_ones_are_left() -> None:
     assert {move.target for move in JOB_MOVES} == set(JobState)
-    assert {move.source for move in JOB_MOVES} - {"nothing"} == LIVE_STATES
+    left = {move.source for move in JOB_MOVES if move.script != "redrive"}
+    assert left - {"nothing"} == LIVE_STATES
     assert ENDED_STATES.isdisjoint(LIVE_STATES)
 
 

@@ -10,11 +10,13 @@ from typing import Annotated
 import typer
 
 from amr.cli import exits
+from amr.cli.control import cancel, pause, prune, redrive, resume, update
 from amr.cli.functions import functions
 from amr.cli.info import doctor, schema, version
-from amr.cli.invoke import invoke, spread_wait
-from amr.cli.jobs import cancel, failures, list_jobs, result, status
+from amr.cli.invoke import invoke, spread
+from amr.cli.jobs import failures, list_jobs, result, status
 from amr.cli.logs import logs
+from amr.cli.replay import replay
 from amr.cli.run import run, up
 from amr.cli.trigger import trigger
 
@@ -34,7 +36,13 @@ app.command()(status)
 app.command("list")(list_jobs)
 app.command()(result)
 app.command()(failures)
+app.command()(redrive)
+app.command()(replay)
 app.command()(cancel)
+app.command()(pause)
+app.command()(resume)
+app.command()(update)
+app.command()(prune)
 app.command()(schema)
 app.command()(doctor)
 app.command()(version)
@@ -62,7 +70,7 @@ def main() -> None:
     """Runs a command; every foreseen error is one clear message and its exit code."""
     signal.signal(signal.SIGINT, exits.interrupt)
     try:
-        app(args=spread_wait(sys.argv[1:]))
+        app(args=spread(sys.argv[1:]))
     except exits.Interrupted as signalled:
         sys.exit(signalled.code)
     except exits.ReaderGone:

@@ -57,6 +57,16 @@ def _say(event: Event) -> str:
             return f"{_task(field['task'], field['attempt'])} failed for good: {error}"
         case "swept":
             return f"{_task(field['task'], None)} its stream entry was lost: given a new one"
+        case "paused":
+            return "job paused"
+        case "resumed":
+            return "job resumed"
+        case "updated":
+            rate = f", rate {field['rate']}/s" if field.get("rate") else ""
+            return f"job updated: concurrency {field['concurrency']}{rate}"
+        case "redriven":
+            tasks = f"{int(field['tasks']):,} failed map task(s) run again"
+            return f"{tasks}, for version {field['version']} of the result"
         case "reducing":
             failed = f", {field['failed']} failed" if field.get("failed", "0") != "0" else ""
             return f"all map tasks ended: {field['done']} done{failed}; reducing"

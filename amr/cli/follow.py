@@ -10,14 +10,15 @@ import typer
 
 from amr.cli import exits
 from amr.cli.event_lines import EventLines
+from amr.cli.failure_lines import describe_failed
 from amr.cli.output import put_result, say
 from amr.cli.progress import JobProgress
 from amr.errors import JobEndedError
 
 if TYPE_CHECKING:
-    from amr.client import Job
+    from amr.job_handle import Job
     from amr.store.events import Event
-    from amr.store.inspect import FailedTask, JobStatus
+    from amr.store.inspect import JobStatus
 
 _TROUBLE = frozenset({"retry", "failed", "swept"})
 _TROUBLES_SHOWN = 20
@@ -89,17 +90,9 @@ class _Lines:
 def _show_failures(job: Job, more: str) -> None:
     failures = job.failures()
     for failed in failures[:_FAILURES_SHOWN]:
-        _show_failure(failed)
+        say(describe_failed(failed))
     if (more and failures) or len(failures) > _FAILURES_SHOWN:
         say(f"{len(failures):,} failed task(s){_hint(more)}")
-
-
-def _show_failure(failed: FailedTask) -> None:
-    place = "reduce" if failed.index is None else f"map[{failed.index}]"
-    error = failed.error
-    say(f"{place}#{failed.attempts} {error.get('type', '')}: {error.get('message', '')}")
-    if trace := str(error.get("traceback", "")).rstrip():
-        say(trace)
 
 
 def _hint(command: str) -> str:

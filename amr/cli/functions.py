@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from amr.cli import exits
+from amr.cli.calling import call_and_put
 from amr.cli.options import AsJson, FunctionsDirectory, load_registry
-from amr.cli.output import put_json, put_result, say
-
-if TYPE_CHECKING:
-    from amr.invokers.base import Invoker
+from amr.cli.output import put_json, say
 
 functions = typer.Typer(help="The functions of a directory.", no_args_is_help=True)
 
@@ -55,8 +52,8 @@ def invoke_function(
 ) -> None:
     """Call one function here, as a worker would, and print its output."""
     from amr.errors import PermanentError, UsageError
-    from amr.invokers.failures import describe_failure
     from amr.jobfile import parse_json
+    from amr.task import Task
     from amr.wire import dumps
 
     data = dumps(parse_json(_read_body(body), "--json"))
@@ -64,43 +61,7 @@ def invoke_function(
         invoker = load_registry(directory).find(name)
     except PermanentError as error:
         raise UsageError(str(error)) from None
-    # Our own handler acts once; a function that catches everything may need Ctrl-C twice.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        output = _call(invoker, data)
-    except (KeyboardInterrupt, exits.ReaderGone):
-        raise
-    except BaseException as error:
-        failure = describe_failure(error, name)
-        if failure.traceback:
-            say(failure.traceback.rstrip())
-        say(f"amr: {failure.type}: {failure.message}")
-        raise typer.Exit(exits.FAILED) from None
-    put_result(output, None)
-
-
-def _call(invoker: Invoker, body: bytes) -> bytes:
-    """Calls the function as a worker would; its lines go to stderr as they come."""
-    import asyncio
-
-    from amr.invokers.context import Context, LogSink
-    from amr.task import Task
-
-    class ToStderr(LogSink):
-        def append(self, task: Task, level: str, text: str) -> None:
-            say(f"{level}: {text}")
-
-    context = Context(Task(b"0-0", "local", "map", 0, 1, body), None, {}, ToStderr())
-    stdout, sys.stdout = sys.stdout, sys.stderr  # what it prints is not its output
-    try:
-        invoker.prepare()
-        if invoker.concurrent:
-            return asyncio.run(invoker.invoke_async(body, context))
-        return invoker.invoke(body, context)
-    finally:
-        sys.stdout = stdout
-        for name, count in (context.counters or {}).items():
-            say(f"counter {name}: {count:,}")
+    call_and_put(invoker, Task(b"0-0", "local", "map", 0, 1, data), None)
 
 
 def _read_body(text: str) -> bytes:

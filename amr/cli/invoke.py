@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -80,17 +81,23 @@ def goes_on(job: str) -> Iterator[None]:
         raise
 
 
-def spread_wait(arguments: Sequence[str]) -> list[str]:
-    """Returns the arguments with ``--wait 30s`` and ``--wait=30s`` as ``--wait --timeout 30s``."""
-    spread: list[str] = []
+def spread(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments with options of several values as the parser wants them.
+
+    ``--wait 30s`` and ``--wait=30s`` become ``--wait --timeout 30s``, and ``--only 3 5`` becomes
+    ``--only 3 --only 5``.
+    """
+    parts: list[str] = []
     for argument in arguments:
         if argument.startswith("--wait="):
-            spread += ["--wait", "--timeout", argument.removeprefix("--wait=")]
-        elif spread and spread[-1] == "--wait" and _is_duration(argument):
-            spread += ["--timeout", argument]
+            parts += ["--wait", "--timeout", argument.removeprefix("--wait=")]
+        elif parts and parts[-1] == "--wait" and _is_duration(argument):
+            parts += ["--timeout", argument]
+        elif parts[-2:-1] == ["--only"] and re.fullmatch("[0-9][0-9,-]*", argument):
+            parts += ["--only", argument]
         else:
-            spread.append(argument)
-    return spread
+            parts.append(argument)
+    return parts
 
 
 def _is_duration(text: str) -> bool:

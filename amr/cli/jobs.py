@@ -1,4 +1,4 @@
-"""Commands that look at jobs or end them: status, list, result, failures, cancel."""
+"""Commands that look at jobs: status, list, result, failures."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from amr.cli import exits
-from amr.cli.options import AsJson, JobId, OutputFile, RedisUrl, duration, open_client
+from amr.cli.options import (
+    AsJson,
+    JobId,
+    JobState,
+    OutputFile,
+    RedisUrl,
+    duration,
+    open_client,
+)
 from amr.cli.output import check_output, put, put_json, put_result, say
 
 if TYPE_CHECKING:
     from amr.store.inspect import JobStatus
-
-#: How many of the newest jobs are looked at for those in one state.
-_LOOKED_AT = 1000
 
 
 def status(job: JobId, as_json: AsJson = False, redis_url: RedisUrl = None) -> None:
@@ -32,9 +37,15 @@ def status(job: JobId, as_json: AsJson = False, redis_url: RedisUrl = None) -> N
 
 
 def list_jobs(
-    state: Annotated[
-        str | None,
-        typer.Option(metavar="STATE", help=f"Of the newest {_LOOKED_AT:,}, those in STATE."),
+    state: JobState = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="Name or id, with * and ?.")
+    ] = None,
+    newer: Annotated[
+        float | None, typer.Option(metavar="TIME", parser=duration, help="Made in the last TIME.")
+    ] = None,
+    older: Annotated[
+        float | None, typer.Option(metavar="TIME", parser=duration, help="Made before that.")
     ] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many.")] = 50,
     as_json: AsJson = False,
@@ -42,17 +53,9 @@ def list_jobs(
 ) -> None:
     """List jobs, the newest first."""
     from amr.cli.tables import show_jobs
-    from amr.errors import SettingsError
-    from amr.states import JobState
-    from amr.suggest import did_you_mean
 
-    states = [known.value for known in JobState]
-    if state is not None and state not in states:
-        guess = did_you_mean(state, states)
-        raise SettingsError(f"--state {state!r}: the states are {', '.join(states)}{guess}")
     with open_client(redis_url) as client:
-        looked_at = limit if state is None else max(limit, _LOOKED_AT)
-        found = client.jobs(state=state, most=looked_at)[:limit]
+        found = client.jobs(state=state, name=name, newer_s=newer, older_s=older, most=limit)
     if as_json:
         put_json([_as_row(row) for row in found])
     else:
@@ -66,6 +69,10 @@ def result(
         float | None,
         typer.Option(metavar="TIME", parser=duration, help="With --wait: at most so long."),
     ] = None,
+    version: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Of a redriven job: the result of version N."),
+    ] = None,
     output: OutputFile = None,
     redis_url: RedisUrl = None,
 ) -> None:
@@ -77,32 +84,26 @@ def result(
     check_output(output)
     with open_client(redis_url) as client, goes_on(job):
         handle = client.job(job)
-        if not wait and handle.status().live:
+        status = handle.status()
+        if not wait and status.live and version in (None, status.version):
             say(f"amr: job {job} has not ended yet: amr result {job} --wait")
             raise typer.Exit(exits.FAILED)
-        put_result(handle.result_json(timeout), output)
+        put_result(handle.result_json(timeout, version=version), output)
 
 
 def failures(job: JobId, as_json: AsJson = False, redis_url: RedisUrl = None) -> None:
-    """List the tasks that are out of attempts."""
+    """Show the tasks that are out of attempts: errors, tracebacks, workers, inputs."""
     import orjson
 
-    from amr.cli.tables import show_failures
+    from amr.cli.failure_lines import describe_failed
 
+    count = 0
     with open_client(redis_url) as client:
-        found = client.job(job).failures()
+        for failed in client.job(job).iter_failures():
+            count += 1
+            put(orjson.dumps(asdict(failed)).decode() if as_json else describe_failed(failed))
     if not as_json:
-        show_failures(found)
-        return
-    for failed in found:
-        put(orjson.dumps(asdict(failed)).decode())
-
-
-def cancel(job: JobId, redis_url: RedisUrl = None) -> None:
-    """End a job at once."""
-    with open_client(redis_url) as client:
-        cancelled = client.job(job).cancel()
-    say(f"job {job} is cancelled" if cancelled else f"job {job} was cancelled before")
+        say(f"{count:,} failed task(s)" + (f": amr redrive {job}" if count else ""))
 
 
 def _as_row(status: JobStatus) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from amr.client import Client, Job
+    from amr.client import Client
     from amr.invokers.registry import Registry
+    from amr.job_handle import Job
 
 RedisUrl = Annotated[
     str | None,
@@ -29,6 +30,10 @@ OutputFile = Annotated[
     typer.Option("--output", "-o", metavar="FILE", help="Write the result there, not to stdout."),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log everything, with tracebacks.")]
+JobState = Annotated[
+    str | None,
+    typer.Option("--state", metavar="STATE", parser=lambda text: job_state(text), help="In STATE."),
+]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Job id.")]
 
 
@@ -40,6 +45,40 @@ def duration(text: str) -> float:
         return parse_duration(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def rate(text: str) -> float:
+    """Reads a rate given on the command line, a second; ``none`` is 0."""
+    from amr.rates import parse_rate
+
+    try:
+        return 0.0 if text in ("none", "0") else parse_rate(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def job_state(text: str) -> str:
+    """Reads a state of jobs given on the command line."""
+    from amr.states import JobState
+    from amr.suggest import did_you_mean
+
+    states = [known.value for known in JobState]
+    if text in states:
+        return text
+    raise typer.BadParameter(
+        f"{text!r}: the states are {', '.join(states)}{did_you_mean(text, states)}"
+    )
+
+
+def indexes(text: str) -> list[int]:
+    """Reads indexes given on the command line, such as ``3``, ``3,5`` or ``10-20``."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise typer.BadParameter(f"{text!r}: write indexes as 3 or 3,5 or 10-20")
+        found += range(int(first), int(last or first) + 1)
+    return found
 
 
 def set_up_log(verbose: bool, level: int | None = None) -> int:

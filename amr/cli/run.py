@@ -47,7 +47,7 @@ def run(
     check_functions(spec, load_registry(functions).names(), job)
     exits.clean_up_on_any_signal()
     with (
-        LocalInstance(_served(functions), processes, log_level=level) as instance,
+        LocalInstance(served(functions), processes, log_level=level) as instance,
         Client(instance.target) as client,
     ):
         submitted = client.invoke(spec)
@@ -68,7 +68,7 @@ def up(
     directory = instance_directory()
     _refuse_second(directory)
     with LocalInstance(
-        _served(functions), processes, directory=directory, log_level=level
+        served(functions), processes, directory=directory, log_level=level
     ) as instance:
         say(f"amr is up in {directory}: {instance.workers} workers, functions: {', '.join(names)}")
         say("In this folder: amr invoke job.json, amr logs -f, amr status JOB. Ctrl-C ends it.")
@@ -103,7 +103,8 @@ def _refuse_second(directory: Path) -> None:
         )
 
 
-def _served(functions: str | None) -> Functions:
+def served(functions: str | None) -> Functions:
+    """Returns what workers serve of the directory that the option or the environment names."""
     from amr.settings import functions_directory
     from amr.worker.order import Functions
 

@@ -13,14 +13,12 @@ from rich.text import Text
 from amr.cli.output import put
 from amr.durations import format_duration
 from amr.log import one_line
-from amr.wire import dumps
 
 if TYPE_CHECKING:
-    from amr.store.inspect import FailedTask, JobStatus
+    from amr.store.inspect import JobStatus
 
 _STATE_STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow"}
 _WIDTH_OF_FILES = 200
-_SHOWN_INPUT = 80
 
 
 def show_status(status: JobStatus) -> None:
@@ -28,7 +26,7 @@ def show_status(status: JobStatus) -> None:
     rows: list[tuple[str, object]] = [
         ("job", status.job),
         ("name", status.name),
-        ("state", status.state),
+        ("state", _state(status)),
         ("total", status.total),
         ("pending", status.pending),
         ("running", status.running),
@@ -37,9 +35,13 @@ def show_status(status: JobStatus) -> None:
         ("timed out", status.timed_out),
         ("cancelled", status.cancelled),
         ("retries", status.retries),
+        ("concurrency", status.concurrency),
+        ("rate", "none" if status.rate is None else f"{status.rate:g}/s"),
         ("created", _moment(status.created_ms)),
         ("took" if status.ended_ms else "running for", _age(status)),
     ]
+    if status.version > 1:
+        rows.append(("version", status.version))
     if status.error:
         rows.append(("error", status.error))
     rows += [(f"counter {name}", f"{value:,}") for name, value in sorted(status.counters.items())]
@@ -56,7 +58,7 @@ def show_jobs(jobs: Sequence[JobStatus]) -> None:
     rows = [
         (
             status.job,
-            Text(status.state, style=_STATE_STYLES.get(status.state, "")),
+            Text(_state(status), style=_STATE_STYLES.get(status.state, "")),
             f"{status.succeeded + status.failed:,}/{status.total:,}",
             f"{status.failed:,}",
             _moment(status.created_ms),
@@ -65,21 +67,6 @@ def show_jobs(jobs: Sequence[JobStatus]) -> None:
         for status in jobs
     ]
     show_table(("job", "state", "done", "failed", "created", "took"), rows)
-
-
-def show_failures(failures: Sequence[FailedTask]) -> None:
-    """Prints a line a dead letter."""
-    rows = [
-        (
-            "reduce" if failed.index is None else str(failed.index),
-            str(failed.attempts),
-            str(failed.error.get("type", "")),
-            str(failed.error.get("message", "")),
-            "" if failed.index is None else _short_json(failed.input),
-        )
-        for failed in failures
-    ]
-    show_table(("index", "attempts", "error", "message", "input"), rows)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -110,9 +97,8 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=_WIDTH_OF_FILES, highlight=False)
 
 
-def _short_json(value: Any) -> str:
-    shown = one_line(dumps(value).decode())
-    return shown if len(shown) <= _SHOWN_INPUT else shown[: _SHOWN_INPUT - 1] + "…"
+def _state(status: JobStatus) -> str:
+    return f"{status.state}, paused" if status.paused else status.state
 
 
 def _moment(time_ms: int) -> str:

@@ -18,7 +18,8 @@ _PAGE = 1000
 
 _STATUS_FIELDS = (
     "state", "total", "fed", "done", "failed", "delayed", "retried", "timed_out", "cancelled",
-    "created", "ended", "error", "spec", "reducer", "task_us", "deadline",
+    "created", "ended", "error", "spec", "reducer", "task_us", "deadline", "paused",
+    "concurrency", "rate", "version",
 )  # fmt: skip
 
 
@@ -42,6 +43,10 @@ class JobStatus:
         error: why the job failed, or None.
         counters: what the functions counted with ``context.count``.
         has_reducer: whether the job reduces.
+        paused: nothing more of it begins until it is resumed.
+        concurrency: most map tasks in flight.
+        rate: most map tasks that begin in a second, or None.
+        version: of the result; each redrive after a success makes the next one.
     """
 
     job: str
@@ -62,6 +67,10 @@ class JobStatus:
     error: str | None
     counters: dict[str, int]
     has_reducer: bool
+    paused: bool
+    concurrency: int
+    rate: float | None
+    version: int
 
     @property
     def live(self) -> bool:
@@ -87,12 +96,32 @@ class FailedTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What a worker must know of a job from time to time.
+
+    Attributes:
+        live: it has not ended.
+        paused: nothing of it is to begin.
+        created_ms: tells it from an earlier job with the same id.
+    """
+
+    state: JobState
+    paused: bool
+    created_ms: int
+
+    @property
+    def live(self) -> bool:
+        """Whether the job has not ended."""
+        return self.state in LIVE_STATES
+
+
+@dataclass(frozen=True, slots=True)
 class JobSource:
     """What a worker must know to run a job's tasks; as stored."""
 
     spec: bytes
     reduce: bytes
-    state: JobState
+    standing: Standing
     total: int
     remaining: int
     task_us: float | None
@@ -126,19 +155,36 @@ class Inspector:
 
     def state(self, job: str) -> JobState | None:
         """Returns the job's state, or None when it is not known."""
-        return self.states([job])[0]
+        standing = self.standings([job])[0]
+        return None if standing is None else standing.state
 
-    def states(self, jobs: list[str]) -> list[JobState | None]:
-        """Returns the state of each of the jobs, after one round trip."""
-        calls = [Call(("HGET", self._keys.job_key("job", job), "state"), same) for job in jobs]
-        return [JobState(reply.decode()) if reply else None for reply in self._link.run_all(calls)]
+    def standings(self, jobs: list[str]) -> list[Standing | None]:
+        """Returns where each of the jobs stands for a worker, after one round trip."""
+        fields = ("state", "paused", "created")
+        calls = [Call(("HMGET", self._keys.job_key("job", job), *fields), same) for job in jobs]
+        return [_read_standing(*row) for row in self._link.run_all(calls)]
 
-    def job_ids(self, most: int = 100) -> list[str]:
-        """Returns the newest jobs, the newest first."""
+    def job_ids(
+        self,
+        most: int = 100,
+        *,
+        since_ms: float | None = None,
+        until_ms: float | None = None,
+        start: int = 0,
+    ) -> list[str]:
+        """Returns jobs, the newest first.
+
+        Args:
+            most: how many.
+            since_ms: only jobs that were created then or later.
+            until_ms: only jobs that were created then or before.
+            start: how many of the newest of them to leave out.
+        """
         key = self._keys.stream_key("jobs")
-        newest = ("ZREVRANGEBYSCORE", key, "+inf", "-inf", "LIMIT", 0, most)
-        reply = self._link.run(Call(newest, same))
-        return [job.decode() for job in reply]
+        newest = "+inf" if until_ms is None else until_ms
+        oldest = "-inf" if since_ms is None else since_ms
+        range_ = ("ZREVRANGEBYSCORE", key, newest, oldest, "LIMIT", start, most)
+        return [job.decode() for job in self._link.run(Call(range_, same))]
 
     def active_ids(self) -> list[str]:
         """Returns the jobs that have not ended, the oldest first."""
@@ -148,18 +194,21 @@ class Inspector:
     def source(self, job: str) -> JobSource | None:
         """Returns what a worker must know of the job, or None when it is not known."""
         key = self._keys.job_key("job", job)
-        fields = ("spec", "reduce", "state", "done", "failed", "task_us")
+        fields = ("spec", "reduce", "done", "failed", "task_us", "state", "paused", "created")
         row, appended = self._link.run_all(
             [
                 Call(("HMGET", key, *fields), same),
                 Call(("LLEN", self._keys.job_key("inputs", job)), same),
             ]
         )
-        if row[0] is None:
+        spec, reduce, done, failed, task_us, *standing = row
+        found = _read_standing(*standing)
+        if found is None:
             return None
-        remaining = appended - int(row[3]) - int(row[4])
-        task_us = float(row[5]) if row[5] else None
-        return JobSource(row[0], row[1], JobState(row[2].decode()), appended, remaining, task_us)
+        remaining = appended - int(done) - int(failed)
+        return JobSource(
+            spec, reduce, found, appended, remaining, float(task_us) if task_us else None
+        )
 
     def spec(self, job: str) -> tuple[dict[str, Any], Any] | None:
         """Returns the job's description without inputs, and its ``reduce``; None if not known."""
@@ -167,9 +216,10 @@ class Inspector:
         spec, reduce = self._link.run(Call(("HMGET", key, "spec", "reduce"), same))
         return None if spec is None else (orjson.loads(spec), orjson.loads(reduce))
 
-    def result(self, job: str) -> bytes | None:
-        """Returns the reducer's output as JSON, or None when there is none."""
-        reply: bytes | None = self._link.run(Call(("GET", self._keys.job_key("result", job)), same))
+    def result(self, job: str, version: int = 1) -> bytes | None:
+        """Returns the reducer's output as JSON, or None when there is none of this version."""
+        key = self._keys.job_key("results", job)
+        reply: bytes | None = self._link.run(Call(("HGET", key, version), same))
         return reply
 
     def outputs(self, job: str, total: int) -> Iterator[tuple[int, bytes | None]]:
@@ -183,25 +233,37 @@ class Inspector:
             values = self._link.run(Call(("HMGET", key, *indexes), same))
             yield from zip(indexes, values, strict=True)
 
-    def failures(self, job: str) -> Iterator[FailedTask]:
-        """Yields the job's dead letters in input order, the reduce task last."""
-        rows: dict[str, bytes] = {}
-        cursor = b"0"
+    def failures(self, job: str, version: int | None = None) -> Iterator[FailedTask]:
+        """Yields the job's dead letters in input order, the reduce task last.
+
+        Args:
+            job: job id.
+            version: of the result that they are missing from; the newest if None.
+        """
+        repaired = {} if version is None else self._redriven_after(job, version)
         key = self._keys.job_key("failures", job)
-        while True:
-            cursor, flat = self._link.run(Call(("HSCAN", key, cursor, "COUNT", _PAGE), same))
-            names = (name.decode() for name in flat[0::2])
-            rows |= zip(names, flat[1::2], strict=True)
-            if cursor == b"0":
-                break
-        fields = sorted(rows, key=lambda field: (field == "reduce", field.zfill(12)))
+        names = self._link.run(Call(("HKEYS", key), same))
+        fields = sorted({name.decode() for name in names} | repaired.keys(), key=_field_order)
         for start in range(0, len(fields), _PAGE):
             page = fields[start : start + _PAGE]
-            for field, body in zip(page, self._inputs(job, page), strict=True):
-                attempts, _, error = rows[field].partition(b" ")
-                index = None if field == "reduce" else int(field)
-                read = None if body is None else orjson.loads(body)
-                yield FailedTask(index, int(attempts), orjson.loads(error), read)
+            records = self._link.run(Call(("HMGET", key, *page), same))
+            rows = zip(page, records, self._inputs(job, page), strict=True)
+            for field, record, body in rows:
+                record = repaired.get(field, record)
+                if record is not None:  # else it was redriven just now
+                    yield _read_failure(field, record, body)
+
+    def _redriven_after(self, job: str, version: int) -> dict[str, bytes]:
+        """Returns the failures that version ended with and that a later one may have repaired."""
+        key = self._keys.job_key("redriven", job)
+        flat = self._link.run(Call(("HGETALL", key), same))
+        first: dict[str, tuple[int, bytes]] = {}
+        for name, record in zip(flat[0::2], flat[1::2], strict=True):
+            field, _, ended_with = name.decode().partition(" ")
+            at = int(ended_with)
+            if at >= version and (field not in first or at < first[field][0]):
+                first[field] = at, record
+        return {field: record for field, (_, record) in first.items()}
 
     def input(self, job: str, index: int) -> bytes | None:
         """Returns one input as JSON, or None when there is none at ``index``."""
@@ -228,6 +290,12 @@ class Inspector:
             Call(("LLEN", self._keys.job_key("inputs", job)), same),
             Call(("HGETALL", self._keys.job_key("counters", job)), same),
         ]
+
+
+def _read_standing(state: Any, paused: Any, created: Any) -> Standing | None:
+    if state is None:
+        return None
+    return Standing(JobState(state.decode()), paused == b"1", int(created))
 
 
 def _read_status(job: str, row: list[Any], appended: int, counters: Any) -> JobStatus | None:
@@ -259,7 +327,23 @@ def _read_status(job: str, row: list[Any], appended: int, counters: Any) -> JobS
         error=field["error"].decode() if field["error"] else None,
         counters=_read_counters(counters),
         has_reducer=field["reducer"] == b"1",
+        paused=live and field["paused"] == b"1",
+        concurrency=int(field["concurrency"]),
+        rate=float(field["rate"]) if field["rate"] else None,
+        version=int(field["version"]),
     )
+
+
+def _field_order(field: str) -> tuple[bool, str]:
+    """Orders fields of the failures hash: indexes by their value, the reduce task last."""
+    return field == "reduce", field.zfill(12)
+
+
+def _read_failure(field: str, record: bytes, body: bytes | None) -> FailedTask:
+    attempts, _, error = record.partition(b" ")
+    index = None if field == "reduce" else int(field)
+    read = None if body is None else orjson.loads(body)
+    return FailedTask(index, int(attempts), orjson.loads(error), read)
 
 
 def _read_counters(reply: Any) -> dict[str, int]:

@@ -18,7 +18,7 @@ STREAM_KEYS = {
     "triggers": (":triggers", "HASH"),  # trigger -> what it told of itself at its last heartbeat
     "jobs": (":jobs", "ZSET"),  # every job that has data -> its creation, in ms
     "active": (":active", "ZSET"),  # every job that has not ended -> its creation, in ms
-    "epoch": (":epoch", "STRING"),  # counts the jobs that ended with work still in workers' hands
+    "epoch": (":epoch", "STRING"),  # counts what workers must know of jobs in their hands
     "quarantine": (":quarantine", "STREAM"),  # entries that are not ours to understand
 }
 
@@ -29,10 +29,14 @@ JOB_KEYS = {
     "inflight": (":inflight", "HASH"),  # index or "reduce" -> its entry, attempts and more
     "outputs": (":outputs", "HASH"),  # index -> output
     "failures": (":failures", "HASH"),  # index -> "attempts error"
+    "redriven": (":redriven", "HASH"),  # "index version" -> the failure that version ended with
     "counters": (":counters", "HASH"),  # name -> what the functions counted
     "events": (":events", "STREAM"),  # the job's life: created, progress, retries, failures, end
     "log": (":log", "STREAM"),  # lines that the functions printed or logged
-    "result": (":result", "STRING"),  # the reducer's output
+    "results": (
+        ":results",
+        "HASH",
+    ),  # version -> the reducer's output; a redrive makes the next one
 }
 
 

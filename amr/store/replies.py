@@ -24,6 +24,12 @@ class Code(StrEnum):
     ALIVE = "ALIVE"  #: the worker's lease has not ended
     HOLDS = "HOLDS"  #: entries are pending for the worker
     DEADLINE = "DEADLINE"  #: the job ran past its deadline
+    NOTHING = "NOTHING"  #: there is nothing to run again
+    REMAIN = "REMAIN"  #: more tasks would stay dead than the job's policy allows
+    REDUCING = "REDUCING"  #: the reduce has begun with the failures that there are
+    UNSEALED = "UNSEALED"  #: the job ended before all of its inputs had come
+    LIVE = "LIVE"  #: the job has not ended
+    YOUNG = "YOUNG"  #: the job ended too short a time ago
     ABANDONED = "ABANDONED"  #: the job's submission never went on
 
 

@@ -31,6 +31,7 @@ class JobRecord(NamedTuple):
         tolerance: share of map tasks that may fail under ``tolerate``.
         ttl_ms: milliseconds the job's data lives after its end.
         deadline_ms: milliseconds the job may take, 0 for no limit.
+        rate: most map tasks that begin in a second, or an empty string.
     """
 
     spec: bytes
@@ -43,6 +44,7 @@ class JobRecord(NamedTuple):
     tolerance: float
     ttl_ms: int
     deadline_ms: int
+    rate: float | str = ""
 
 
 class Done(NamedTuple):
@@ -179,6 +181,42 @@ class Transitions:
     def cancel(self, job: str) -> Call:
         """Ends a job at once. OK | ENDED state | GONE."""
         return self._call("cancel", job, ())
+
+    def pause(self, job: str) -> Call:
+        """Nothing more of a job begins. OK | ENDED state | GONE."""
+        return self._call("pause", job, ())
+
+    def resume(self, job: str) -> Call:
+        """A paused job goes on; sweep it after this. OK | ENDED state | GONE."""
+        return self._call("resume", job, ())
+
+    def update(self, job: str, concurrency: int | None, rate: float | None) -> Call:
+        """Another concurrency or rate, each where it is given. OK | ENDED state | GONE.
+
+        Args:
+            job: a live job.
+            concurrency: most map tasks in flight.
+            rate: most map tasks that begin in a second; 0 for no limit.
+        """
+        values = ["" if value is None else value for value in (concurrency, rate)]
+        return self._call("update", job, values)
+
+    def redrive(self, job: str, fields: Sequence[str], chosen: int, more: bool) -> Call:
+        """Dead letters run again; sweep the job after this.
+
+        OK version moved | NOTHING | REMAIN dead | REDUCING | UNSEALED | ENDED state | GONE.
+
+        Args:
+            job: the job.
+            fields: names of dead tasks in the failures hash, at most a few hundred.
+            chosen: dead map tasks that all calls of this redrive name together.
+            more: another call of this redrive follows.
+        """
+        return self._call("redrive", job, (chosen, int(more), *fields))
+
+    def prune(self, job: str, older_s: float) -> Call:
+        """Deletes a job that ended at least so long ago. OK | LIVE | YOUNG | GONE."""
+        return self._call("prune", job, (round(older_s * 1000),))
 
     def expire(self, job: str, patience_s: float) -> Call:
         """Ends a job past its deadline, or without a word from its controller for ``patience_s``.

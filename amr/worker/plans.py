@@ -11,7 +11,6 @@ from amr.errors import PermanentError
 from amr.invokers.base import Invoker
 from amr.invokers.registry import Registry
 from amr.job import JobSpec
-from amr.states import LIVE_STATES
 from amr.store.inspect import Inspector
 from amr.task import Stage
 from amr.worker.pace import Pace
@@ -40,12 +39,16 @@ class JobPlan:
         spec: its description.
         reduce: the reducer's body without inputs, as JSON.
         live: False once the job is known to have ended.
+        paused: nothing of the job is to begin.
+        created_ms: tells it from an earlier job with the same id.
         steps: how the tasks of its stages are run, as far as they were met.
     """
 
     spec: JobSpec
     reduce: bytes
     live: bool
+    paused: bool
+    created_ms: int
     steps: dict[Stage, Step] = field(default_factory=dict)
 
 
@@ -73,9 +76,9 @@ class Plans:
         if source is None:
             return None
         spec = JobSpec.from_header(orjson.loads(source.spec))
-        live = source.state in LIVE_STATES
         task_s = None if source.task_us is None else source.task_us / 1e6
-        plan = JobPlan(spec, source.reduce, live)
+        standing = source.standing
+        plan = JobPlan(spec, source.reduce, standing.live, standing.paused, standing.created_ms)
         self._pace.met(task_s, source.remaining)
         self._plans[job] = plan
         while len(self._plans) > _MOST_JOBS:
@@ -99,12 +102,16 @@ class Plans:
             self._plans[job].live = False
 
     def refresh(self) -> None:
-        """Asks the store which of the live jobs have ended."""
-        live = [job for job, plan in list(self._plans.items()) if plan.live]
-        states = self._inspector.states(live)
-        for job, state in zip(live, states, strict=True):
-            if state not in LIVE_STATES:
-                self.ended(job)
+        """Asks the store which jobs have ended, were paused, or live again after a redrive."""
+        plans = list(self._plans.items())
+        standings = self._inspector.standings([job for job, _ in plans])
+        for (job, plan), standing in zip(plans, standings, strict=True):
+            if standing is None:
+                plan.live = False
+            elif standing.created_ms != plan.created_ms:
+                self._plans.pop(job, None)  # another job has the id now
+            else:
+                plan.live, plan.paused = standing.live, standing.paused
 
     def has_ended(self, job: str) -> bool:
         """Whether a job that was met is known to have ended."""

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from amr import wire
+from amr.job import JobSpec
 from amr.store.inspect import Inspector
-from amr.worker.plans import JobPlan
 
 
 class MissingOutputError(Exception):
     """An output that was counted is not in the store."""
 
 
-def build_reduce_input(inspector: Inspector, job: str, plan: JobPlan) -> bytes:
+def build_reduce_input(inspector: Inspector, job: str, spec: JobSpec, reduce: bytes) -> bytes:
     """Returns the body for the reducer of ``job``, as JSON.
 
     ``inputs`` holds the outputs in input order. Unless the job's policy is to fail, ``failures``
     lists what failed: index, input, error and attempts. Outputs are joined as they are stored, so
     none is read and written again.
+
+    Args:
+        inspector: reads the store.
+        job: job id.
+        spec: the job's description.
+        reduce: the reducer's body without them, as JSON.
 
     Raises:
         MissingOutputError: somebody else deleted an output.
@@ -41,7 +47,7 @@ def build_reduce_input(inspector: Inspector, job: str, plan: JobPlan) -> bytes:
         elif index not in failed_indexes:
             raise MissingOutputError(f"the output of map task {index} is gone from Redis")
     parts = [b'"inputs":[' + b",".join(outputs) + b"]"]
-    if plan.spec.on_failure != "fail":
+    if spec.on_failure != "fail":
         parts.append(b'"failures":' + wire.dumps(failures))
-    given = plan.reduce[1:-1].strip()
+    given = reduce[1:-1].strip()
     return b"{" + b",".join([given, *parts] if given else parts) + b"}"

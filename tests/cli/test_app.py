@@ -8,19 +8,20 @@ from pathlib import Path
 import pytest
 
 from amr import __version__
-from amr.cli.invoke import spread_wait
+from amr.cli.invoke import spread
 from tests.support.cli import AMR, ROOT, amr, environment
 from tests.support.trigger_process import FUNCTIONS
 
 COMMANDS = (
     *("run", "up", "invoke", "logs", "status", "list", "result", "failures", "cancel", "schema"),
+    *("redrive", "replay", "pause", "resume", "update", "prune"),
     *("doctor", "version", "functions list", "functions check", "functions invoke"),
     *("trigger run", "trigger setup", "trigger list", "trigger remove"),
 )
 
 
 @pytest.mark.parametrize(
-    ("given", "spread"),
+    ("given", "expected"),
     [
         (["--wait", "30s"], ["--wait", "--timeout", "30s"]),
         (["--wait=30s"], ["--wait", "--timeout", "30s"]),
@@ -29,10 +30,11 @@ COMMANDS = (
         (["--wait", "job.json"], ["--wait", "job.json"]),
         (["job.json", "--wait"], ["job.json", "--wait"]),
         (["30s"], ["30s"]),
+        (["--only", "3", "5,7", "j"], ["--only", "3", "--only", "5,7", "j"]),
     ],
 )
-def test_a_wait_may_have_a_time(given: list[str], spread: list[str]) -> None:
-    assert spread_wait(given) == spread
+def test_options_of_several_values_are_spread(given: list[str], expected: list[str]) -> None:
+    assert spread(given) == expected
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -31,6 +31,10 @@ RUNNING = JobStatus(
     error=None,
     counters={},
     has_reducer=False,
+    paused=False,
+    concurrency=10_000,
+    rate=None,
+    version=1,
 )
 
 

@@ -106,6 +106,22 @@ def odd(body):
     return body
 
 
+def odd_until_fixed(body, context):
+    """Raises for odd numbers until the file that ``FIXED`` names is there."""
+    record(f"start {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    if isinstance(body, int) and body % 2 and not os.path.exists(os.environ["FIXED"]):
+        raise amr.PermanentError(f"{body} is odd")
+    return body
+
+
+def total_once_fixed(body, context):
+    """A reducer that fails until the file that ``FIXED`` names is there."""
+    record(f"start {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    if not os.path.exists(os.environ["FIXED"]):
+        raise amr.PermanentError("not yet")
+    return sum(body["inputs"])
+
+
 def talk(body, context):
     """Prints, logs and counts."""
     print("said", body)

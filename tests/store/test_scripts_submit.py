@@ -51,6 +51,14 @@ def test_mapping_begins_before_the_job_is_sealed(bench: StoreBench) -> None:
     assert [task.stage for task in bench.fetch()] == ["reduce"]
 
 
+def test_workers_are_told_that_an_id_may_be_used_anew(bench: StoreBench) -> None:
+    epoch = bench.keys.stream_key("epoch")
+    bench.create("random-id", digest="random-id")
+    assert bench.redis("GET", epoch) is None
+    bench.create("chosen", digest="of its content")
+    assert bench.redis("GET", epoch) == b"1"
+
+
 def test_an_empty_job_reduces_at_once(bench: StoreBench) -> None:
     bench.submit(0)
     (task,) = bench.fetch()
@@ -86,7 +94,7 @@ def test_a_deadline_ends_the_job_and_names_what_is_missing(bench: StoreBench) ->
     while (code := bench.link.run(bench.transitions.expire("j", 60)).code) is Code.OK:
         pass
     assert code is Code.DEADLINE
-    assert bench.status().error == "the deadline passed with 3 of 5 map tasks not done"
+    assert bench.status().error == "the deadline passed with 3 of 5 map tasks (2, 3, 4) not done"
     bench.check()
     assert bench.link.run(bench.transitions.expire("j", 60)).code is Code.GONE
 

@@ -76,7 +76,7 @@ def test_cancel_ends_at_once_and_leaves_no_data(bench: StoreBench) -> None:
     assert time.perf_counter() - started < 0.25
     status = bench.status()
     assert (status.state, status.succeeded, status.cancelled) == ("cancelled", 30, 199_970)
-    for name in ("inputs", "outputs", "inflight", "failures", "result"):
+    for name in ("inputs", "outputs", "inflight", "failures", "results"):
         assert not bench.redis("EXISTS", bench.keys.job_key(name, "j"))
     bench.check()
     assert bench.cancel() == (Code.ENDED, (b"cancelled",))
@@ -91,10 +91,10 @@ def test_cancel_after_the_end_changes_nothing(bench: StoreBench) -> None:
 def test_the_epoch_tells_of_ends_with_work_in_hand(bench: StoreBench) -> None:
     stream = TaskStream(bench.keys, "w1")
     before = bench.link.run(stream.epoch())
-    bench.submit(1, reducer=False)
+    bench.submit(1, reducer=False, digest="j")
     bench.commit(*bench.fetch())
     assert bench.link.run(stream.epoch()) == before
-    bench.submit(1, job="k")
+    bench.submit(1, job="k", digest="k")
     bench.cancel("k")
     assert bench.link.run(stream.epoch()) == before + 1
 

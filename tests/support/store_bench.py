@@ -131,6 +131,37 @@ class StoreBench:
         reply: Reply = self.link.run(self.transitions.cancel(job))
         return reply
 
+    def pause(self, job: str = "j") -> Reply:
+        reply: Reply = self.link.run(self.transitions.pause(job))
+        return reply
+
+    def resume(self, job: str = "j") -> Reply:
+        """Resumes a job as the client does."""
+        reply: Reply = self.link.run(self.transitions.resume(job))
+        self.sweep(job)
+        return reply
+
+    def update(
+        self, concurrency: int | None = None, rate: float | None = None, job: str = "j"
+    ) -> Reply:
+        reply: Reply = self.link.run(self.transitions.update(job, concurrency, rate))
+        return reply
+
+    def redrive(
+        self, *fields: str, job: str = "j", chosen: int | None = None, more: bool = False
+    ) -> Reply:
+        """Redrives as the client does."""
+        maps = len([field for field in fields if field != "reduce"])
+        call = self.transitions.redrive(job, fields, maps if chosen is None else chosen, more)
+        reply: Reply = self.link.run(call)
+        if reply.code is Code.OK:
+            self.sweep(job)
+        return reply
+
+    def prune(self, job: str = "j", older_s: float = 0.0) -> Reply:
+        reply: Reply = self.link.run(self.transitions.prune(job, older_s))
+        return reply
+
     def status(self, job: str = "j") -> JobStatus:
         status = self.inspector.status(job)
         assert status is not None

@@ -18,6 +18,6 @@ for at = first, #ARGV, 1000 do
 end
 local now = now_ms()
 redis.call('HSET', job_key, 'touched', now)
-feed(job, live_workers(now))
+feed(job, live_workers(now), now)
 write_counts(job)
 return { 'OK', redis.call('LLEN', inputs_key) }

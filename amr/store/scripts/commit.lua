@@ -50,7 +50,7 @@ if #taken > 0 then
   -- A batch tells more of the tasks' cost than a single one does.
   local weight = 0.5 * #taken / (#taken + 8)
   job.task_us = (job.task_us or tonumber(task_us)) * (1 - weight) + task_us * weight
-  feed(job, workers)
+  feed(job, workers, now)
 end
 
 -- A line of progress each tenth of the job, and each ten seconds; never more than five a second.

@@ -1,10 +1,25 @@
 -- expire: ends a job that is past its deadline, or whose controller is gone.
 -- Moves:   submitting, mapping, reducing -> failed
--- KEYS:    job inputs
+-- KEYS:    job inputs inflight
 -- ARGV:    patience_ms
 -- Returns: OK | DEADLINE | ABANDONED | GONE
 -- Again:   GONE: the job has ended.
 -- Include: job end_job
+
+local NAMED_MOST = 10
+
+-- Names the map tasks that are not done, or the first of them.
+local function missing_maps(job, appended)
+  local fields = redis.call('HSCAN', inflight_key, 0, 'COUNT', 100)[2]
+  local begun = {}
+  for at = 1, #fields, 2 do begun[#begun + 1] = tonumber(fields[at]) end
+  table.sort(begun)
+  for index = job.fed, math.min(appended, job.fed + NAMED_MOST) - 1 do begun[#begun + 1] = index end
+  local count = appended - job.done - job.failed
+  local names = table.concat(begun, ', ', 1, math.min(#begun, NAMED_MOST))
+  return count .. ' of ' .. appended .. ' map tasks (' .. names .. (count > NAMED_MOST and ', ...' or '')
+    .. ')'
+end
 
 local job = read_job()
 if not job or not job.live then return { 'GONE' } end
@@ -12,8 +27,7 @@ local now = now_ms()
 local times = redis.call('HMGET', job_key, 'deadline', 'touched')
 local appended = redis.call('LLEN', inputs_key)
 if times[1] and tonumber(times[1]) <= now then
-  local missing = job.state == 'reducing' and 'the reduce task'
-    or (appended - job.done - job.failed) .. ' of ' .. appended .. ' map tasks'
+  local missing = job.state == 'reducing' and 'the reduce task' or missing_maps(job, appended)
   end_job(job, 'failed', 'the deadline passed with ' .. missing .. ' not done')
   return { 'DEADLINE' }
 end

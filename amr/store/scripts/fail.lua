@@ -43,7 +43,7 @@ else
   job.retried = job.retried + 1
   reply = { 'RETRY', flight.attempt }
 end
-if job.live then feed(job, live_workers(now)) end
+if job.live then feed(job, live_workers(now), now) end
 write_counts(job)
 settle({ entry })
 return reply

@@ -1,6 +1,6 @@
 -- finish: the reducer's output becomes the job's result, once and for ever.
 -- Moves:   reducing -> succeeded
--- KEYS:    stream job inflight result delayed
+-- KEYS:    stream job inflight results delayed
 -- ARGV:    entry output shown counters...
 -- Returns: OK | STALE | GONE
 -- Again:   GONE: the job has ended; the result stands as it was.
@@ -19,7 +19,7 @@ if not flight or not is_ours(entry, flight) then
   return { 'STALE' }
 end
 
-redis.call('SET', result_key, output)
+redis.call('HSETNX', results_key, job.version, output)
 for at = counters, #ARGV, 2 do
   count(ARGV[at], ARGV[at + 1])
 end

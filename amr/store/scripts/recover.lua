@@ -39,7 +39,7 @@ else
   requeue(field, flight)
   reply = { 'REQUEUED', flight.attempt }
 end
-if job.live then feed(job, live_workers(now)) end
+if job.live then feed(job, live_workers(now), now) end
 write_counts(job)
 settle({ entry })
 return reply

@@ -1,10 +1,11 @@
 -- sweep: tasks in flight whose entry is lost get a new one, and a job that waits is fed.
--- Moves:   in flight -> in flight with a new entry; waiting -> in flight
+-- Moves:   in flight -> in flight with a new entry; waiting -> in flight;
+--          mapping -> reducing or succeeded when a redrive stopped half-way
 -- KEYS:    stream job inflight delayed workers
 -- ARGV:    cursor older_ms
 -- Returns: OK cursor requeued | GONE
 -- Again:   a task that has an entry is left alone.
--- Include: job emit feed requeue settle
+-- Include: job emit feed requeue settle complete
 
 local job = read_job()
 if not job or not job.live then return { 'GONE' } end
@@ -26,7 +27,8 @@ local last_ms, last_seq = last_delivered()
 -- An entry is good while it is still to be delivered, or is pending for a worker.
 local function is_lost(field, flight)
   if flight.delayed then
-    return not redis.call('ZSCORE', delayed_key, JOB_ID .. ' ' .. field)
+    -- One of a paused job has no time: it waits for its job.
+    return not job.paused and not redis.call('ZSCORE', delayed_key, JOB_ID .. ' ' .. field)
   end
   local ms, seq = string.match(flight.entry, '^(%d+)-(%d+)$')
   ms, seq = tonumber(ms), tonumber(seq)
@@ -53,6 +55,7 @@ for at = 1, #page[2], 2 do
     emit('swept', 'task', field)
   end
 end
-feed(job, live_workers(now))
+feed(job, live_workers(now), now)
 write_counts(job)
+complete(job)
 return { 'OK', page[1], requeued }

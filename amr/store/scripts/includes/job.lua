@@ -9,7 +9,7 @@ local LIVE = { submitting = true, mapping = true, reducing = true }
 local function read_job()
   local f = redis.call('HMGET', job_key, 'state', 'total', 'fed', 'done', 'failed', 'delayed',
     'owed', 'task_us', 'concurrency', 'max_attempts', 'reducer', 'policy', 'tolerance', 'ttl_ms',
-    'retried', 'timed_out', 'progress_at')
+    'retried', 'timed_out', 'progress_at', 'paused', 'rate', 'rate_at', 'version', 'held_until')
   if not f[1] then return nil end
   return {
     state = f[1], live = LIVE[f[1]], total = tonumber(f[2]), fed = tonumber(f[3]),
@@ -17,7 +17,9 @@ local function read_job()
     owed = tonumber(f[7]), task_us = tonumber(f[8]), concurrency = tonumber(f[9]),
     max_attempts = tonumber(f[10]), reducer = f[11] == '1', policy = f[12],
     tolerance = tonumber(f[13]), ttl_ms = tonumber(f[14]), retried = tonumber(f[15]),
-    timed_out = tonumber(f[16]), progress_at = tonumber(f[17]),
+    timed_out = tonumber(f[16]), progress_at = tonumber(f[17]), paused = f[18] == '1',
+    rate = tonumber(f[19]), rate_at = tonumber(f[20]) or 0, version = tonumber(f[21]),
+    held_until = tonumber(f[22]),
   }
 end
 
@@ -25,6 +27,7 @@ local function write_counts(job)
   redis.call('HSET', job_key, 'fed', job.fed, 'done', job.done, 'failed', job.failed,
     'delayed', job.delayed, 'owed', job.owed, 'retried', job.retried,
     'timed_out', job.timed_out, 'progress_at', job.progress_at, 'task_us', job.task_us or '')
+  if job.rate then redis.call('HSET', job_key, 'rate_at', string.format('%.3f', job.rate_at)) end
 end
 
 -- Splits "entry attempt crashes deferrals delayed older...", as the inflight hash holds it. A delayed

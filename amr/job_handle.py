@@ -1,0 +1,190 @@
+"""The handle of one job: follow it, get its result, change it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+
+from amr.errors import (
+    JobCancelledError,
+    JobFailedError,
+    UnknownJobError,
+    UsageError,
+    WaitTimeoutError,
+)
+from amr.job_control import JobControl
+from amr.session import Session
+from amr.states import JobState
+from amr.store.connection import redis_errors
+from amr.store.events import Event, EventReader
+from amr.store.inspect import FailedTask, JobStatus
+
+_BLOCK_S = 2.0
+
+
+class Job(JobControl):
+    """Handle of one job.
+
+    Attributes:
+        id: job id.
+        created: False when ``invoke`` found the same job submitted before.
+        total: inputs that ``invoke`` sent; None on a handle of ``Client.job``.
+    """
+
+    def __init__(
+        self, session: Session, id: str, *, created: bool = False, total: int | None = None
+    ) -> None:
+        super().__init__(session, id)
+        self.created = created
+        self.total = total
+
+    def __repr__(self) -> str:
+        return f"Job({self.id!r})"
+
+    def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        on_status: Callable[[JobStatus], None] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> JobStatus:
+        """Returns how the job stands when it has ended.
+
+        Args:
+            timeout: seconds to wait at most.
+            on_status: is called with the status about five times a second.
+            on_event: is called with each line of the job's life and of its functions.
+
+        Raises:
+            WaitTimeoutError: the job had not ended by then; it goes on.
+        """
+        give_up_at = None if timeout is None else time.monotonic() + timeout
+        with self._session.reading(self.id, lines=on_event is not None) as reader:
+            while (status := self.status()).live:
+                if on_status:
+                    on_status(status)
+                block_s = 0.2 if on_status else _BLOCK_S
+                if give_up_at is not None:
+                    left_s = give_up_at - time.monotonic()
+                    if left_s <= 0:
+                        raise WaitTimeoutError(self.id, timeout or 0.0)
+                    block_s = min(block_s, left_s)
+                _wait_for_end(reader, block_s, on_event)
+            if on_event:
+                for event in reader.new():
+                    on_event(event)
+        if on_status:
+            on_status(status)
+        return status
+
+    def result(self, timeout: float | None = None, *, version: int | None = None) -> Any:
+        """Waits for the end and returns the result.
+
+        That is the reducer's output. A job without a reducer gives the list of its outputs in input
+        order; with ``on_failure`` other than ``fail`` it gives ``{"results": {"count", "results"},
+        "failures": {"count", "results"}}``.
+
+        Args:
+            timeout: seconds to wait at most.
+            version: of the result; an older one than the newest is there without a wait.
+
+        Raises:
+            UsageError: there is no such version.
+            JobFailedError: the job failed.
+            JobCancelledError: the job was cancelled.
+            WaitTimeoutError: the job had not ended after ``timeout`` seconds.
+        """
+        return orjson.loads(self.result_json(timeout, version=version))
+
+    def result_json(self, timeout: float | None = None, *, version: int | None = None) -> bytes:
+        """Returns what ``result`` does, as JSON."""
+        status = self.status()
+        if version is not None and not 1 <= version <= status.version:
+            raise UsageError(f"job {self.id} has no version {version}: 1 to {status.version}")
+        if version is not None and version < status.version:
+            return self._stored_result(status, version)
+        status = self.wait(timeout)
+        if status.state is JobState.CANCELLED:
+            raise JobCancelledError(self.id, f"job {self.id} was cancelled")
+        if status.state is JobState.FAILED:
+            raise JobFailedError(self.id, f"job {self.id} failed: {status.error}")
+        return self._stored_result(status, status.version)
+
+    def failures(self) -> list[FailedTask]:
+        """Returns the tasks that are out of attempts, in input order."""
+        return list(self.iter_failures())
+
+    def iter_failures(self) -> Iterator[FailedTask]:
+        """Yields what ``failures`` returns, a page at a time."""
+        self.status()
+        with redis_errors(self._session.target):
+            yield from self._session.inspector.failures(self.id)
+
+    def events(
+        self, *, since_ms: int = 0, follow: bool = True, lines: bool = True
+    ) -> Iterator[Event]:
+        """Yields the lines of the job's life and of its functions, in order.
+
+        Args:
+            since_ms: leaves out lines before this time, in milliseconds since the epoch.
+            follow: goes on until the job has ended; else ends with what there is.
+            lines: whether to give what functions printed as well.
+        """
+        self.status()
+        with self._session.reading(self.id, since_ms, lines=lines) as reader:
+            while True:
+                ended = not follow or not self.status().live
+                yield from reader.new()
+                if ended:
+                    return
+                yield from reader.wait(_BLOCK_S)
+
+    def __iter__(self) -> Iterator[Event]:
+        return self.events()
+
+    def _stored_result(self, status: JobStatus, version: int) -> bytes:
+        with redis_errors(self._session.target):
+            if not status.has_reducer:
+                return self._outputs_json(status, version)
+            result = self._session.inspector.result(self.id, version)
+        if result is None:
+            raise UnknownJobError(self.id)
+        return result
+
+    def _outputs_json(self, status: JobStatus, version: int) -> bytes:
+        """Returns the result of a job that has no reducer."""
+        failed = list(self._session.inspector.failures(self.id, version))
+        missing = {failure.index for failure in failed}
+        outputs = self._session.inspector.outputs(self.id, status.total)
+        found = [output for at, output in outputs if output is not None and at not in missing]
+        results = b"[" + b",".join(found) + b"]"
+        read = self._session.inspector.spec(self.id)
+        if read is None:
+            raise UnknownJobError(self.id)
+        if read[0].get("on_failure", "fail") == "fail":
+            return results
+        failures = [
+            {"index": f.index, "input": f.input, "error": f.error, "attempts": f.attempts}
+            for f in failed
+        ]
+        return b'{"results":{"count":%d,"results":%b},"failures":{"count":%d,"results":%b}}' % (
+            *(len(found), results),
+            *(len(failures), orjson.dumps(failures)),
+        )
+
+
+def _wait_for_end(
+    reader: EventReader, block_s: float, on_event: Callable[[Event], None] | None
+) -> None:
+    """Returns when the job ends, or after ``block_s`` seconds."""
+    until = time.monotonic() + block_s
+    while (left_s := until - time.monotonic()) > 0:
+        events = reader.wait(left_s)
+        if on_event:
+            for event in events:
+                on_event(event)
+        if any(event.ends_job for event in events):
+            return
