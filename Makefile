@@ -5,7 +5,7 @@ VENV_PYTHON = .venv/bin/python
 STAMP = .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench
+.PHONY: help setup demo test faults check bench
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
@@ -21,6 +21,9 @@ demo: $(STAMP) ## Monte Carlo Pi, on a Redis of its own
 
 test: $(STAMP) ## every test
 	$(VENV_PYTHON) -m pytest
+
+faults: $(STAMP) ## every fault, crash point and guard, whole; takes half an hour
+	$(VENV_PYTHON) -m pytest -m "long or not long" tests/faults
 
 check: $(STAMP) ## format, lint and types
 	$(VENV_PYTHON) -m ruff format --check
