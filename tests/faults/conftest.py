@@ -1,4 +1,9 @@
-"""A Redis and a client for each fault test; triggers are started by the tests."""
+"""A Redis and a client for each fault test; triggers are started by the tests.
+
+``case``      starts triggers and jobs, and checks every promise of docs/reliability.md at the end
+``new_case``  the same on a Redis of the test's own
+``trigger``, ``hostile``  start triggers only
+"""
 
 from __future__ import annotations
 
@@ -10,9 +15,11 @@ import pytest
 
 from amr.client import Client
 from amr.redis_url import RedisTarget
+from tests.support.fault_case import FaultCase
 from tests.support.trigger_process import FUNCTIONS, TriggerProcess
 
 StartTrigger = Callable[..., TriggerProcess]
+NewCase = Callable[..., FaultCase]
 
 #: Functions that do what no function should.
 HOSTILE = Path(__file__).parent / "functions"
@@ -34,6 +41,29 @@ def _starter(directory: Path, redis_url: str, functions: Path) -> Iterator[Start
             return stack.enter_context(process)
 
         yield start
+
+
+@pytest.fixture
+def case(redis_target: RedisTarget, tmp_path: Path) -> Iterator[FaultCase]:
+    """Watched jobs on a Redis that other tests use too; every promise is checked at the end."""
+    with FaultCase(redis_target, tmp_path) as case:
+        yield case
+        case.check()
+
+
+@pytest.fixture
+def new_case(tmp_path: Path) -> Iterator[NewCase]:
+    """Makes the same on a Redis of the test's own: ``new_case(new_redis().target)``."""
+    with ExitStack() as stack:
+        cases: list[FaultCase] = []
+
+        def make(target: RedisTarget, functions: Path = FUNCTIONS) -> FaultCase:
+            cases.append(stack.enter_context(FaultCase(target, tmp_path, functions)))
+            return cases[-1]
+
+        yield make
+        for case in cases:
+            case.check()
 
 
 @pytest.fixture

@@ -12,12 +12,14 @@ import time
 import amr
 
 
-def record(line):
+def record(event, context, tag=None):
     """Adds a line to the record, whole, whoever else writes."""
     path = os.environ.get("RECORD")
     if path:
+        who = os.getpid() if tag is None else tag
+        line = f"{event} {context.stage} {context.index} {context.attempt} {who} {context.job}\n"
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(file, f"{line}\n".encode())
+        os.write(file, line.encode())
         os.close(file)
 
 
@@ -39,23 +41,23 @@ def _failures(body):
 
 def sleep(body, context):
     """Sleeps for the seconds of the body and returns the index."""
-    record(f"start {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    record("start", context)
     time.sleep(body)
-    record(f"end {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    record("end", context)
     return context.index
 
 
 async def wait(body, context):
     """The same for an async function; tells how many calls run."""
-    record(f"start {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    record("start", context)
     await asyncio.sleep(body)
-    record(f"end {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    record("end", context)
     return context.index
 
 
 def hold(body, context):
     """Keeps the interpreter to itself for the seconds of the body."""
-    record(f"start {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    record("start", context)
     ctypes.PyDLL(None).usleep(int(body * 1e6))
     return context.index
 
@@ -70,7 +72,7 @@ def spin(body):
 
 def kill(body, context):
     """Kills its worker on input -1."""
-    record(f"start {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    record("start", context)
     if body == -1:
         os.kill(os.getpid(), signal.SIGKILL)
     return body
@@ -84,7 +86,7 @@ def segfault(body):
 
 def third_time(body, context):
     """Passes on its third attempt."""
-    record(f"start {context.stage} {context.index} {context.attempt} {time.time()}")
+    record("start", context, time.time())
     if context.attempt < 3:
         raise ValueError(f"attempt {context.attempt} is too early")
     return context.attempt
@@ -108,7 +110,7 @@ def odd(body):
 
 def odd_until_fixed(body, context):
     """Raises for odd numbers until the file that ``FIXED`` names is there."""
-    record(f"start {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    record("start", context)
     if isinstance(body, int) and body % 2 and not os.path.exists(os.environ["FIXED"]):
         raise amr.PermanentError(f"{body} is odd")
     return body
@@ -116,7 +118,7 @@ def odd_until_fixed(body, context):
 
 def total_once_fixed(body, context):
     """A reducer that fails until the file that ``FIXED`` names is there."""
-    record(f"start {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    record("start", context)
     if not os.path.exists(os.environ["FIXED"]):
         raise amr.PermanentError("not yet")
     return sum(body["inputs"])
@@ -132,6 +134,6 @@ def talk(body, context):
 
 def slow_total(body, context):
     """A reducer that takes its time."""
-    record(f"start {context.stage} {context.index} {context.attempt} {os.getpid()}")
+    record("start", context)
     time.sleep(1.0)
     return sum(body["inputs"])

@@ -23,6 +23,7 @@ class Call(NamedTuple):
     index: int
     attempt: int
     tag: str
+    job: str
 
 
 class TriggerProcess:
@@ -49,6 +50,7 @@ class TriggerProcess:
         self._command = [sys.executable, "-m", "amr.cli.app", "trigger", "run"]
         self._command += ["--redis-url", url, "--functions", str(functions)]
         self._command += ["--processes", str(processes), "--lease", "2s", *options]
+        self.processes = processes
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -77,6 +79,10 @@ class TriggerProcess:
         assert self.process is not None
         return self.process.pid
 
+    def lives(self) -> bool:
+        """Whether the supervisor runs."""
+        return self.process is not None and self.process.poll() is None
+
     def workers(self) -> list[int]:
         """Returns the process ids of the workers."""
         try:
@@ -104,5 +110,5 @@ class TriggerProcess:
         if not self.record_file.exists():
             return []
         rows = [line.split() for line in self.record_file.read_text().splitlines()]
-        calls = [Call(e, stage, int(i), int(a), tag) for e, stage, i, a, tag in rows]
+        calls = [Call(e, stage, int(i), int(a), *rest) for e, stage, i, a, *rest in rows]
         return [call for call in calls if call.event == event]

@@ -10,7 +10,9 @@ import time
 
 def record(event, context):
     """Adds a line to the record, whole, whoever else writes."""
-    line = f"{event} {context.stage} {context.index} {context.attempt} {os.getpid()}\n"
+    line = (
+        f"{event} {context.stage} {context.index} {context.attempt} {os.getpid()} {context.job}\n"
+    )
     file = os.open(os.environ["RECORD"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(file, line.encode())
     os.close(file)

@@ -1,0 +1,251 @@
+"""A fault test's jobs, watched while they run; at its end every promise is checked at one place.
+
+The promises, as docs/reliability.md numbers them:
+
+I1  the result equals that of a sequential run
+I2  one end for each task: succeeded + failed + cancelled = total
+I3  one result, which never changes
+I4  every job ends before its deadline
+I5  nothing is left on the stream, and no key but those of ended jobs, which expire
+I6  no more executions than tasks and what the injected faults cost
+I7  an accepted job finishes
+I8  recovery needs no restart, and no process logs more than an error a second
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import redis
+
+from amr.client import Client
+from amr.job_handle import Job
+from amr.redis_url import RedisTarget
+from amr.states import JobState
+from amr.store.connection import connect
+from amr.store.keys import STREAM_KEYS, Keys
+from amr.store.link import Link
+from tests.support.invariant import check_invariant
+from tests.support.trigger_process import FUNCTIONS, TriggerProcess
+from tests.support.wait import wait_for
+
+#: Deadline of a job that asks for none: the longest that a test may take.
+DEADLINE = "60s"
+
+_RECORD = re.compile(r"^\S+?:(\d\d)\.\d+ (ERROR|CRITICAL) +(\S+)")
+
+
+@dataclass
+class Expected:
+    """A job, and how it must end."""
+
+    job: Job
+    result: Any
+    state: JobState
+
+
+class FaultCase:
+    """Starts triggers and jobs on one stream; ``check`` tells whether every promise was kept.
+
+    Use it as a context manager: it watches the results of its jobs until its end.
+
+    Args:
+        target: the Redis and stream, as the client and the checks reach it: never through a proxy.
+        directory: for the record of the functions' calls and the triggers' logs.
+        functions: directory of the functions.
+    """
+
+    def __init__(self, target: RedisTarget, directory: Path, functions: Path = FUNCTIONS) -> None:
+        self.target = target
+        self.keys = Keys(target.stream)
+        self.triggers: list[TriggerProcess] = []
+        self.client = Client(target)
+        self._directory = directory
+        self._functions = functions
+        self._jobs: list[Expected] = []
+        self._killed: set[int] = set()
+        self._extra = 0
+        self._stack = ExitStack()
+        self._watch = _ResultWatch(target, self.keys)
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.client)
+        self._stack.enter_context(self._watch)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def trigger(self, *options: str, processes: int = 2, url: str | None = None) -> TriggerProcess:
+        """Starts a trigger; ``url`` where it is to reach Redis by another way, as a proxy."""
+        url = url or self.target.url()
+        process = TriggerProcess(
+            url, self._directory, *options, processes=processes, functions=self._functions
+        )
+        self.triggers.append(self._stack.enter_context(process))
+        return process
+
+    def submit(
+        self,
+        document: Mapping[str, Any],
+        result: Any,
+        *,
+        state: JobState = JobState.SUCCEEDED,
+        id: str | None = None,
+    ) -> Job:
+        """Invokes a job that must end in ``state`` with ``result``."""
+        job = self.client.invoke({"deadline": DEADLINE, **document}, id=id)
+        return self.expect(job, result, state=state)
+
+    def expect(self, job: Job, result: Any, *, state: JobState = JobState.SUCCEEDED) -> Job:
+        """Tells how a job must end that something else submitted."""
+        self._jobs.append(Expected(job, result, state))
+        self._watch.jobs.add(job.id)
+        return job
+
+    def killed(self, trigger: TriggerProcess) -> None:
+        """Tells that the test ended this trigger, so that it need not live at the end."""
+        self._killed.add(trigger.pid)
+
+    def costs(self, executions: int) -> None:
+        """Tells how many executions beyond one a task the injected faults may cost."""
+        self._extra += executions
+
+    def check(self, *, within_s: float = 60.0) -> None:
+        """Waits for the jobs' ends and asserts I1 to I8.
+
+        Args:
+            within_s: seconds that the wait may take.
+        """
+        for expected in self._jobs:
+            self._check_end(expected, within_s)
+        self._check_drained(within_s)
+        self._check_executions()
+        self._check_processes()
+        self._watch.stop()
+        changed = {at: seen for at, seen in self._watch.seen.items() if len(seen) > 1}
+        assert not changed, f"I3: results changed: {changed}"
+        self._check_nothing_is_left()
+
+    def _check_end(self, expected: Expected, within_s: float) -> None:
+        job = expected.job
+        status = job.wait(within_s)  # I7
+        assert status.state is expected.state, f"I7: {job.id} {status.state}: {status.error}"
+        if expected.state is JobState.SUCCEEDED:
+            assert job.result(1) == expected.result, "I1: another result"
+        ended = status.succeeded + status.failed + status.cancelled
+        assert (ended, status.pending, status.running) == (status.total, 0, 0), f"I2: {status}"
+        with connect(self.target) as link:
+            record = link.hgetall(self.keys.job_key("job", job.id))
+            ends = link.xrange(self.keys.job_key("events", job.id))
+        deadline_ms = float(record[b"deadline"] or 0)
+        late_ms = (status.ended_ms or 0) - deadline_ms
+        assert not deadline_ms or late_ms <= 0, f"I4: {job.id} ended {late_ms} ms late"
+        kinds = Counter(fields[b"kind"].decode() for _, fields in ends if b"kind" in fields)
+        if status.version == 1 and kinds:
+            assert sum(kinds[state] for state in ("succeeded", "failed", "cancelled")) <= 1, (
+                f"I3: {job.id} ended more than once: {kinds}"
+            )
+
+    def _check_drained(self, within_s: float) -> None:
+        def drained() -> bool:
+            backlog = self.client.fleet.backlog()
+            return backlog.entries == 0 and backlog.pending == 0
+
+        wait_for(drained, within_s, "I5: the stream's drain")
+        with connect(self.target) as link:
+            for name in ("delayed", "active"):
+                left = link.zrange(self.keys.stream_key(name), 0, -1)
+                assert not left, f"I5: {name} holds {left}"
+        with closing(Link(self.target)) as link:
+            for expected in self._jobs:
+                check_invariant(link, self.keys, expected.job.id)
+
+    def _check_executions(self) -> None:
+        if not self.triggers:
+            return
+        calls = self.triggers[0].calls()  # all triggers write into one record
+        first = {(call.stage, call.index, call.job) for call in calls}
+        extra = len(calls) - len(first)
+        assert extra <= self._extra, (
+            f"I6: {extra} executions more than tasks, {self._extra} allowed"
+        )
+
+    def _check_processes(self) -> None:
+        for trigger in self.triggers:
+            if trigger.pid not in self._killed:
+                assert trigger.lives(), f"I8: a trigger ended:\n{trigger.log()[-3000:]}"
+            found = [_RECORD.match(line) for line in trigger.log().splitlines()]
+            seconds = Counter(one.groups() for one in found if one)
+            # A line a second from each place of each process; a restart adds a process.
+            most = 2 * (trigger.processes + 1)
+            floods = {key: count for key, count in seconds.items() if count > most}
+            assert not floods, f"I8: errors a second: {floods}"
+            assert "Traceback" not in trigger.log(), f"I8: {trigger.log()[-3000:]}"
+
+    def _check_nothing_is_left(self) -> None:
+        self.client.prune()
+        stream_keys = {self.keys.stream_key(name) for name in STREAM_KEYS}
+        with connect(self.target) as link:
+            left = set(link.scan_iter(self.keys.base + "*", count=1000)) - stream_keys
+        assert not left, f"I5: keys left: {left}"
+
+
+class _ResultWatch(threading.Thread):
+    """Looks at the results of jobs all the time, and remembers every one it saw."""
+
+    def __init__(self, target: RedisTarget, keys: Keys) -> None:
+        super().__init__(name="result-watch", daemon=True)
+        self.jobs: set[str] = set()
+        self.seen: dict[tuple[str, bytes], set[bytes]] = {}
+        self._target = target
+        self._keys = keys
+        self._stopped = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the watch after one more look."""
+        self._stopped.set()
+        self.join()
+
+    def run(self) -> None:
+        """Looks about thirty times a second; a Redis that is away is looked for again."""
+        while True:
+            last = self._stopped.wait(0.03)
+            try:
+                with connect(self._target) as link:
+                    for job in list(self.jobs):
+                        self._look(link, job)
+            except (redis.RedisError, OSError):
+                pass
+            if last:
+                return
+
+    def _look(self, link: redis.Redis, job: str) -> None:
+        results = link.hgetall(self._keys.job_key("results", job))
+        for version, output in results.items():
+            self.seen.setdefault((job, version), set()).add(output)
