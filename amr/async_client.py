@@ -11,9 +11,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from amr.client import Client, JobLike
+from amr.client import Client
 from amr.job_control import Redriven
 from amr.job_handle import Job
+from amr.jobfile import JobLike
 from amr.redis_url import RedisTarget
 from amr.store.events import Event
 from amr.store.inspect import FailedTask, JobStatus
@@ -22,8 +23,10 @@ from amr.store.inspect import FailedTask, JobStatus
 class AsyncClient:
     """Talks to one stream; arguments, results and errors are those of ``Client``."""
 
-    def __init__(self, url: str | RedisTarget | None = None) -> None:
-        self._client = Client(url)
+    def __init__(
+        self, url: str | RedisTarget | None = None, *, confirm_timeout_s: float | None = None
+    ) -> None:
+        self._client = Client(url, confirm_timeout_s=confirm_timeout_s)
 
     async def __aenter__(self) -> Self:
         return self
@@ -41,10 +44,18 @@ class AsyncClient:
         await asyncio.to_thread(self._client.close)
 
     async def invoke(
-        self, job: JobLike, *, id: str | None = None, inputs: Iterable[Any] | None = None
+        self,
+        job: JobLike,
+        *,
+        id: str | None = None,
+        inputs: Iterable[Any] | None = None,
+        durability: str | None = None,
     ) -> AsyncJob:
         """Submits a job and returns at once; see ``Client.invoke``."""
-        return AsyncJob(await asyncio.to_thread(self._client.invoke, job, id=id, inputs=inputs))
+        invoked = await asyncio.to_thread(
+            self._client.invoke, job, id=id, inputs=inputs, durability=durability
+        )
+        return AsyncJob(invoked)
 
     def job(self, id: str) -> AsyncJob:
         """Returns the handle of a job that was invoked before; its existence is not checked."""

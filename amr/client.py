@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from amr.controller import checked_job_id, submit
-from amr.job import JobSpec, check_functions, parse_job
+from amr.job import JobSpec, check_functions
 from amr.job_handle import Job
-from amr.jobfile import load_job
+from amr.jobfile import JobLike, read_spec
 from amr.redis_url import RedisTarget
 from amr.session import Session
-from amr.settings import resolve_target
+from amr.settings import confirm_timeout, resolve_target
 from amr.store.connection import redis_errors
 from amr.store.inspect import JobStatus
 from amr.store.replies import Code
 from amr.store.search import JobFilter, find_jobs
-
-#: Anything that describes a job: a spec, its document, or the path of one.
-JobLike = JobSpec | Mapping[str, Any] | str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +47,18 @@ class Client:
     Args:
         url: the Redis and stream, such as ``redis://:secret@host:6379#inputs``. Without it the
             environment names them, or the instance of an ``amr up`` in this folder or above.
+        confirm_timeout_s: seconds that replicas or the disk have to acknowledge a durable job; 5,
+            where ``AMR_CONFIRM_TIMEOUT`` does not name another time.
 
     Raises:
         SettingsError: the URL is wrong, or nothing names a Redis.
     """
 
-    def __init__(self, url: str | RedisTarget | None = None) -> None:
+    def __init__(
+        self, url: str | RedisTarget | None = None, *, confirm_timeout_s: float | None = None
+    ) -> None:
         self.target = url if isinstance(url, RedisTarget) else resolve_target(url)
-        self._session = Session(self.target)
+        self._session = Session(self.target, confirm_timeout(confirm_timeout_s))
         self.inspector = self._session.inspector
         self.fleet = self._session.fleet
 
@@ -84,6 +83,7 @@ class Client:
         *,
         id: str | None = None,
         inputs: Iterable[Any] | None = None,
+        durability: str | None = None,
     ) -> Job:
         """Submits a job and returns at once, also while no trigger is up.
 
@@ -93,13 +93,16 @@ class Client:
                 that was cut is completed.
             inputs: takes the place of the description's inputs; may be any iterable, and is read
                 once, a chunk at a time.
+            durability: ``memory``, ``replica`` or ``disk``, in place of the description's.
 
         Raises:
             JobSpecError: the description is wrong; every mistake is named.
             JobConflictError: the id belongs to a job with other content.
             RedisUnavailableError: Redis cannot be reached.
+            RedisUnsuitableError: it cannot give the durability; nothing was submitted.
+            UnconfirmedError: too few have acknowledged the job; invoke it again with the same id.
         """
-        spec = read_spec(job, has_inputs=inputs is not None)
+        spec = read_spec(job, has_inputs=inputs is not None).with_durability(durability)
         with redis_errors(self.target):
             check_served(spec, self.served_functions())
             submission = submit(
@@ -109,6 +112,7 @@ class Client:
                 id,
                 inputs,
                 self.inspector.largest_body,
+                self._session.confirmer,
             )
         return Job(
             self._session, submission.job, created=submission.created, total=submission.total
@@ -183,22 +187,6 @@ class Client:
         """Returns how many map tasks of the jobs have ended."""
         statuses = self.inspector.statuses(jobs)
         return sum(s.succeeded + s.failed for s in statuses if s is not None)
-
-
-def read_spec(job: JobLike, *, has_inputs: bool = False) -> JobSpec:
-    """Returns the spec that ``job`` is, describes or names.
-
-    Raises:
-        JobSpecError: it is wrong.
-    """
-    if isinstance(job, JobSpec):
-        return job
-    if isinstance(job, Mapping):
-        document = dict(job)
-        if has_inputs:
-            document.setdefault("inputs", [])
-        return parse_job(document, "job")
-    return load_job(job if job == "-" else Path(job))
 
 
 def check_served(spec: JobSpec, served: set[str] | None) -> None:

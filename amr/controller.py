@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from amr import wire
-from amr.errors import JobConflictError, JobSpecError, Problem, UsageError
+from amr.errors import JobConflictError, JobSpecError, Problem, UnconfirmedError, UsageError
 from amr.job import JobSpec
 from amr.jobfields import Tolerate
+from amr.store.durability import Confirmation, Confirmer
 from amr.store.link import Call, Link
 from amr.store.replies import Code, Reply
 from amr.store.transitions import JobRecord, Transitions
@@ -56,6 +57,7 @@ def submit(
     job: str | None = None,
     inputs: Iterable[Any] | None = None,
     most_bytes: Callable[[], int] = lambda: wire.MAX_BODY_BYTES,
+    confirmer: Confirmer | None = None,
 ) -> Submission:
     """Makes a job of a description.
 
@@ -66,21 +68,28 @@ def submit(
         job: the id. The same id and content give the same job; without one a new id is made.
         inputs: takes the place of ``spec.inputs``; read once, a chunk at a time.
         most_bytes: tells the bytes an input may have; asked when there is a large one.
+        confirmer: confirms the job at its durability; without one it is not confirmed.
 
     Raises:
         JobConflictError: the id belongs to a job with other content.
         JobSpecError: an input is too large, or is not JSON; mapping of those before may have begun,
             and the job is cancelled.
         UsageError: the id has characters that are not allowed.
+        RedisUnsuitableError: Redis cannot give the durability; nothing was sent.
+        UnconfirmedError: too few have acknowledged the job; the same call with its id confirms it.
     """
     lazy = inputs is not None
     source = spec.inputs if inputs is None else inputs
-    digest = "" if job is None else _digest(spec, () if lazy else source)
     fresh = job is None
+    # The id of a job that cannot be asked for again tells its content apart as well.
+    repeatable = not fresh or spec.durability != "memory"
+    digest = _digest(spec, () if lazy else source) if repeatable else ""
     job = _new_id(spec) if job is None else checked_job_id(job)
     record = _record(spec, digest or job)
-    sender = _Sender(link, transitions, job, record)
+    confirmation = confirmer.confirmation(job, spec.durability) if confirmer else None
+    sender = _Sender(link, transitions, job, record, confirmation)
     if not fresh and not sender.create():
+        sender.confirm()
         return Submission(job, False, sender.appended)
     try:
         return sender.send(_chunks(source, most_bytes))
@@ -107,11 +116,19 @@ def checked_job_id(job: str) -> str:
 class _Sender:
     """Sends one job."""
 
-    def __init__(self, link: Link, transitions: Transitions, job: str, record: JobRecord) -> None:
+    def __init__(
+        self,
+        link: Link,
+        transitions: Transitions,
+        job: str,
+        record: JobRecord,
+        confirmation: Confirmation | None,
+    ) -> None:
         self._link = link
         self._transitions = transitions
         self._job = job
         self._record = record
+        self._confirmation = confirmation
         self._is_new = False
         self._to_create = True
         self.appended = 0
@@ -142,8 +159,21 @@ class _Sender:
                 calls.append(self._transitions.append(self._job, offset, chunk))
             offset += len(chunk)
         calls.append(self._transitions.seal(self._job, offset))
-        self._flush(calls)
+        self.confirm(calls)
         return Submission(self._job, self._is_new, offset)
+
+    def confirm(self, calls: Sequence[Call] = ()) -> None:
+        """Sends the calls, the last of which seals the job, and confirms the job with them."""
+        confirmation = self._confirmation
+        more = confirmation.calls if confirmation else ()
+        replies = self._link.run_all([*calls, *more])
+        if confirmation is None or not more:
+            return
+        what = f"job {self._job} was submitted"
+        retry = f"invoke again with the same --id {self._job}"
+        if calls and replies[len(calls) - 1].code is Code.GAP:
+            raise UnconfirmedError(self._job, f"{what}, but Redis lost a part of it: {retry}")
+        confirmation.check(replies[-len(more) :], what, retry)
 
     def _flush(self, calls: list[Call]) -> Code:
         """Sends the calls, empties the list and returns the last one's code."""

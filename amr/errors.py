@@ -13,6 +13,7 @@ AmrError
 │   ├── JobFailedError
 │   └── JobCancelledError
 ├── WaitTimeoutError           the wait ran out; the job goes on
+├── UnconfirmedError           too few acknowledged a write; nothing is undone
 └── TaskError                  one attempt failed, and the reason is known
     ├── PermanentError         more attempts are pointless
     ├── RetryLater             try again, not before a given time
@@ -118,6 +119,18 @@ class WaitTimeoutError(AmrError):
         super().__init__(
             f"job {job} has not ended after {timeout_s:g} s; it goes on: `amr status {job}`"
         )
+
+
+class UnconfirmedError(AmrError):
+    """Too few acknowledged a write for the durability asked for; nothing is undone.
+
+    Attributes:
+        job: id of the job. The same call again confirms it.
+    """
+
+    def __init__(self, job: str, message: str) -> None:
+        self.job = job
+        super().__init__(f"unconfirmed: {message}")
 
 
 class TaskError(AmrError):

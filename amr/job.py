@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from amr import jobfields as fields
-from amr.errors import JobSpecError, Problem
+from amr.errors import JobSpecError, Problem, UsageError
 from amr.jobfields import NOT_GIVEN, Check, Tolerate
 from amr.suggest import did_you_mean
 from amr.wording import found, json_path, quoted
@@ -139,6 +139,16 @@ class JobSpec(_Object):
         description="How long the result is kept after the job's end.",
     )
 
+    durability: Annotated[fields.Durability, Check(fields.durability, fields.DURABILITY_SCHEMA)] = (
+        Field(
+            default="memory",
+            description=(
+                "What must have the submission and the result before they are acknowledged: the "
+                "primary's memory, a replica too, or the primary's disk too."
+            ),
+        )
+    )
+
     @property
     def display_name(self) -> str:
         """The job's name for people: ``name``, or else the mapper's."""
@@ -150,6 +160,20 @@ class JobSpec(_Object):
             # 0.29 * 100 is a hair below 29.
             return math.floor(self.on_failure.fraction * total + 1e-9)
         return total if self.on_failure == "collect" else 0
+
+    def with_durability(self, durability: str | None) -> JobSpec:
+        """Returns the same job with another durability; itself if that is None.
+
+        Raises:
+            UsageError: it is not a durability.
+        """
+        if durability is None:
+            return self
+        try:
+            checked = fields.durability(durability, {})
+        except ValueError as error:
+            raise UsageError(f"durability {error}") from None
+        return self.model_copy(update={"durability": checked})
 
     def header(self) -> dict[str, Any]:
         """Returns all but ``inputs`` under job.json's names, every default written out.
@@ -175,6 +199,7 @@ class JobSpec(_Object):
             "rate": self.rate,
             "on_failure": {"tolerate": policy.fraction} if isinstance(policy, Tolerate) else policy,
             "ttl": self.ttl_s,
+            "durability": self.durability,
         }
         return {name: value for name, value in header.items() if value is not None}
 

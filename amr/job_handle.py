@@ -11,6 +11,7 @@ import orjson
 from amr.errors import (
     JobCancelledError,
     JobFailedError,
+    UnconfirmedError,
     UnknownJobError,
     UsageError,
     WaitTimeoutError,
@@ -21,6 +22,7 @@ from amr.states import JobState
 from amr.store.connection import redis_errors
 from amr.store.events import Event, EventReader
 from amr.store.inspect import FailedTask, JobStatus
+from amr.store.results import outputs_json
 
 _BLOCK_S = 2.0
 
@@ -96,6 +98,7 @@ class Job(JobControl):
             JobFailedError: the job failed.
             JobCancelledError: the job was cancelled.
             WaitTimeoutError: the job had not ended after ``timeout`` seconds.
+            UnconfirmedError: too few have acknowledged the result that is there; ask again.
         """
         return orjson.loads(self.result_json(timeout, version=version))
 
@@ -146,34 +149,29 @@ class Job(JobControl):
         return self.events()
 
     def _stored_result(self, status: JobStatus, version: int) -> bytes:
+        inspector = self._session.inspector
         with redis_errors(self._session.target):
-            if not status.has_reducer:
-                return self._outputs_json(status, version)
-            result = self._session.inspector.result(self.id, version)
+            if version == status.version:
+                # Before it is read: what is read then, whatever server has it, has been confirmed.
+                self._confirm(status)
+            if status.has_reducer:
+                result = inspector.result(self.id, version)
+            else:
+                result = outputs_json(inspector, self.id, status.total, version)
         if result is None:
             raise UnknownJobError(self.id)
         return result
 
-    def _outputs_json(self, status: JobStatus, version: int) -> bytes:
-        """Returns the result of a job that has no reducer."""
-        failed = list(self._session.inspector.failures(self.id, version))
-        missing = {failure.index for failure in failed}
-        outputs = self._session.inspector.outputs(self.id, status.total)
-        found = [output for at, output in outputs if output is not None and at not in missing]
-        results = b"[" + b",".join(found) + b"]"
-        read = self._session.inspector.spec(self.id)
-        if read is None:
-            raise UnknownJobError(self.id)
-        if read[0].get("on_failure", "fail") == "fail":
-            return results
-        failures = [
-            {"index": f.index, "input": f.input, "error": f.error, "attempts": f.attempts}
-            for f in failed
-        ]
-        return b'{"results":{"count":%d,"results":%b},"failures":{"count":%d,"results":%b}}' % (
-            *(len(found), results),
-            *(len(failures), orjson.dumps(failures)),
-        )
+    def _confirm(self, status: JobStatus) -> None:
+        """Waits until as many keep the job's end as it asks for."""
+        confirmation = self._session.confirmer.confirmation(self.id, status.durability)
+        if not confirmation.calls:
+            return
+        what, retry = f"job {self.id} has ended", f"`amr result {self.id}` again"
+        state = confirmation.check(self._session.link.run_all(confirmation.calls), what, retry)
+        if state != status.state.encode():
+            # Another server has become the primary, and did not know of the end.
+            raise UnconfirmedError(self.id, f"{what}, but Redis lost its end: {retry}")
 
 
 def _wait_for_end(

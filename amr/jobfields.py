@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
@@ -23,6 +23,11 @@ from amr.suggest import did_you_mean
 from amr.wording import found, quoted
 
 Earlier = Mapping[str, Any]
+
+#: Who must keep a submission and a result before they are acknowledged: the primary's memory, a
+#: replica too, or the primary's disk too.
+Durability = Literal["memory", "replica", "disk"]
+DURABILITIES: tuple[Durability, ...] = get_args(Durability)
 
 #: The default of a field whose real default follows from an earlier field.
 NOT_GIVEN: Any = object()
@@ -56,6 +61,7 @@ RATE_SCHEMA = {
         {"const": "none"},
     ]
 }
+DURABILITY_SCHEMA = {"enum": list(DURABILITIES)}
 ON_FAILURE_SCHEMA = {
     "anyOf": [
         {"enum": ["fail", "collect"]},
@@ -268,3 +274,12 @@ def failure_policy(value: Any, _: Earlier) -> Literal["fail", "collect"] | Toler
     if mistakes:
         raise MistakesInsideError(mistakes)
     return Tolerate(float(fraction))
+
+
+def durability(value: Any, _: Earlier) -> Durability:
+    """Allows "memory", "replica" or "disk"."""
+    for level in DURABILITIES:
+        if value == level:
+            return level
+    guess = did_you_mean(value, DURABILITIES) if isinstance(value, str) else ""
+    raise ValueError(f'must be "memory", "replica" or "disk", found {found(value)}{guess}')

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -29,6 +30,9 @@ MAX_DEPTH = 64
 
 _MOST_PROBLEMS = 20
 
+#: Anything that describes a job: a spec, its document, or the path of one.
+JobLike = JobSpec | Mapping[str, Any] | str | os.PathLike[str]
+
 
 def load_job(path: str | Path) -> JobSpec:
     """Returns the job in the file at ``path``; ``-`` is standard input.
@@ -38,6 +42,22 @@ def load_job(path: str | Path) -> JobSpec:
     """
     source = "standard input" if str(path) == "-" else str(path)
     return parse_job(parse_json(_read(path, source), source), source)
+
+
+def read_spec(job: JobLike, *, has_inputs: bool = False) -> JobSpec:
+    """Returns the spec that ``job`` is, describes or names.
+
+    Raises:
+        JobSpecError: it is wrong.
+    """
+    if isinstance(job, JobSpec):
+        return job
+    if isinstance(job, Mapping):
+        document = dict(job)
+        if has_inputs:
+            document.setdefault("inputs", [])
+        return parse_job(document, "job")
+    return load_job(job if job == "-" else Path(job))
 
 
 def parse_json(data: bytes, source: str = "job.json") -> Any:

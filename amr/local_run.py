@@ -11,9 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from amr.client import Client, JobLike, read_spec
+from amr.client import Client
 from amr.errors import FunctionsError
 from amr.job import JobSpec, check_functions
+from amr.jobfile import JobLike, read_spec
 from amr.local_trigger import LocalTrigger
 from amr.redis_url import RedisTarget
 from amr.settings import INSTANCE_DIRECTORY
@@ -128,7 +129,8 @@ def run(
     spec, served = _resolve(job, functions, inputs is not None)
     check_functions(spec, served.load().names())
     with LocalInstance(served, processes) as instance, Client(instance.target) as client:
-        return client.invoke(spec, inputs=inputs).result(timeout)
+        # Its Redis ends with the job: there is nothing to be durable for.
+        return client.invoke(spec, inputs=inputs, durability="memory").result(timeout)
 
 
 def instance_directory() -> Path:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from amr.redis_url import RedisTarget
+from amr.settings import CONFIRM_TIMEOUT_S
 from amr.store.connection import redis_errors
+from amr.store.durability import Confirmer
 from amr.store.events import EventReader
 from amr.store.fleet import Fleet
 from amr.store.inspect import Inspector
@@ -24,14 +26,16 @@ class Session:
 
     Args:
         target: the Redis and stream.
+        confirm_timeout_s: seconds that replicas or the disk have to acknowledge a durable job.
     """
 
-    def __init__(self, target: RedisTarget) -> None:
+    def __init__(self, target: RedisTarget, confirm_timeout_s: float = CONFIRM_TIMEOUT_S) -> None:
         self.target = target
         self.keys = Keys(target.stream)
         self.link = Link(target, patience_s=_PATIENCE_S)
         self._idle: list[Link] = []
         self.transitions = Transitions(self.keys)
+        self.confirmer = Confirmer(self.link, self.transitions, confirm_timeout_s)
         self.inspector = Inspector(self.link, self.keys)
         self.fleet = Fleet(self.link, self.keys)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from amr.durations import parse_duration
 from amr.errors import SettingsError
 from amr.redis_url import RedisTarget, expand_references, parse_redis_url
 
@@ -23,6 +24,8 @@ GRACE_S = 30.0
 CONCURRENCY = 1000
 #: Seconds that a blocking read waits in Redis for an entry.
 BLOCK_S = 5.0
+#: Seconds that replicas or the disk have to acknowledge a durable job.
+CONFIRM_TIMEOUT_S = 5.0
 #: Directory of user functions, where neither option nor variable names another.
 FUNCTIONS_DIRECTORY = Path("functions")
 
@@ -41,6 +44,7 @@ VARIABLES: Mapping[str, str] = {
     "REDIS_PASSWORD": "password beside REDIS_HOST",
     "REDIS_PASSWORD_FILE": "file that holds the password, where REDIS_PASSWORD is not set",
     "AMR_FUNCTIONS": "directory of the functions (functions/)",
+    "AMR_CONFIRM_TIMEOUT": "time that replicas or the disk have to acknowledge a durable job (5s)",
     "AMR_REDIS_SERVER": "redis-server or valkey-server binary for the embedded Redis",
 }
 
@@ -115,6 +119,21 @@ def functions_directory(option: str | None, environ: Mapping[str, str] | None = 
     """Returns the functions directory: ``option``, AMR_FUNCTIONS or ``functions/``."""
     variables = Variables(os.environ if environ is None else environ)
     return Path(option or variables.get("AMR_FUNCTIONS") or FUNCTIONS_DIRECTORY)
+
+
+def confirm_timeout(option_s: float | None, environ: Mapping[str, str] | None = None) -> float:
+    """Returns the seconds for a confirmation: ``option_s``, AMR_CONFIRM_TIMEOUT or 5.
+
+    Raises:
+        SettingsError: the variable is not a duration, or nothing is left of it.
+    """
+    given = Variables(os.environ if environ is None else environ).get("AMR_CONFIRM_TIMEOUT")
+    if option_s is not None or given is None:
+        return CONFIRM_TIMEOUT_S if option_s is None else option_s
+    try:
+        return parse_duration(given)
+    except ValueError as error:
+        raise SettingsError(f"AMR_CONFIRM_TIMEOUT {error}") from None
 
 
 def _from_host_variables(variables: Variables) -> RedisTarget:

@@ -24,6 +24,7 @@ EVERY_FIELD = {
     "rate": "90/m",
     "on_failure": {"tolerate": 0.05},
     "ttl": "7d",
+    "durability": "disk",
 }
 
 #: An integer with more digits than Python writes out.
@@ -63,8 +64,7 @@ def test_every_field_can_be_given() -> None:
     assert spec.retry == RetryPolicy(max_attempts=2, backoff=0.25, max_backoff=5)
     assert (spec.deadline_s, spec.timeout_s, spec.reduce_timeout_s) == (3600, 30, 300)
     assert (spec.concurrency, spec.on_failure, spec.ttl_s) == (12, Tolerate(0.05), 604_800)
-    assert spec.rate == 1.5
-    assert spec.name == EVERY_FIELD["name"]
+    assert (spec.name, spec.rate, spec.durability) == (EVERY_FIELD["name"], 1.5, "disk")
 
 
 def test_inputs_are_kept_and_not_copied() -> None:

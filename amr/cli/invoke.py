@@ -43,6 +43,13 @@ def invoke(
         float | None,
         typer.Option(metavar="TIME", parser=duration, help="With --wait: at most so long, as 30s."),
     ] = None,
+    durability: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LEVEL",
+            help="Who must have job and result first: memory, replica, disk; else job.json's.",
+        ),
+    ] = None,
     output: OutputFile = None,
     redis_url: RedisUrl = None,
     functions: FunctionsDirectory = None,
@@ -50,16 +57,22 @@ def invoke(
 ) -> None:
     """Submit a job and print its id; with --wait, its result."""
     from amr.cli.follow import wait_for_result
+    from amr.errors import UnconfirmedError
     from amr.jobfile import load_job
 
     path = _one_of(job, job_option)
     if not wait and (timeout is not None or output is not None):
         raise typer.BadParameter("--timeout and --output go with --wait")
     check_output(output)
-    spec = load_job(path)
+    spec = load_job(path).with_durability(durability)
     with open_client(redis_url, verbose) as client:
         _check_functions(client, spec, path, functions)
-        handle = client.invoke(spec, id=id_)
+        try:
+            handle = client.invoke(spec, id=id_)
+        except UnconfirmedError as error:
+            if not wait:
+                put(error.job)
+            raise
         if not handle.created:
             say(f"the job was submitted before: {handle.id}")
         if not wait:

@@ -50,7 +50,8 @@ def run(
         LocalInstance(served(functions), processes, log_level=level) as instance,
         Client(instance.target) as client,
     ):
-        submitted = client.invoke(spec)
+        # Its Redis ends with the job: there is nothing to be durable for.
+        submitted = client.invoke(spec, durability="memory")
         wait_for_result(submitted, timeout_s=None, output=output, quiet=quiet, check=instance.check)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from amr.jobfields import Durability
 from amr.states import LIVE_STATES, JobState
 from amr.store.connection import ResponseError
 from amr.store.keys import Keys
@@ -47,6 +48,7 @@ class JobStatus:
         concurrency: most map tasks in flight.
         rate: most map tasks that begin in a second, or None.
         version: of the result; each redrive after a success makes the next one.
+        durability: who must have the result before it is handed out.
     """
 
     job: str
@@ -71,6 +73,7 @@ class JobStatus:
     concurrency: int
     rate: float | None
     version: int
+    durability: Durability = "memory"
 
     @property
     def live(self) -> bool:
@@ -331,6 +334,7 @@ def _read_status(job: str, row: list[Any], appended: int, counters: Any) -> JobS
         concurrency=int(field["concurrency"]),
         rate=float(field["rate"]) if field["rate"] else None,
         version=int(field["version"]),
+        durability=spec.get("durability", "memory"),
     )
 
 

@@ -22,10 +22,18 @@ Argument = bytes | str | int | float
 
 
 class Call(NamedTuple):
-    """One Redis command, and what makes a value of its reply."""
+    """One Redis command, and what makes a value of its reply.
+
+    Attributes:
+        arguments: the command.
+        read: makes the value.
+        confirms_s: seconds for which it waits until the writes before it are kept; None for calls
+            that do no such thing. It is made again when one of those before it is.
+    """
 
     arguments: tuple[Argument, ...]
     read: Callable[[Any], Any]
+    confirms_s: float | None = None
 
 
 def same(reply: Any) -> Any:
@@ -160,15 +168,18 @@ class Link:
 
     def _round_trip(self, calls: Sequence[Call]) -> list[Any]:
         self._send(calls)
-        return self._receive(len(calls), self._timeout_s)
+        timeout_s = self._timeout_s + sum(call.confirms_s or 0.0 for call in calls)
+        return self._receive(len(calls), timeout_s)
 
     def _load_and_repeat(self, calls: Sequence[Call], replies: list[Any]) -> list[Any]:
         """Repeats the calls of scripts that Redis did not have, after loading all of them."""
         missing = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if not missing:
             return replies
+        waits = [at for at, call in enumerate(calls) if call.confirms_s is not None]
+        again = sorted({*missing, *(at for at in waits if at > missing[0])})
         self._round_trip([Call(("SCRIPT", "LOAD", s.source), same) for s in SCRIPTS.values()])
-        repeated = self._round_trip([calls[at] for at in missing])
-        for at, reply in zip(missing, repeated, strict=True):
+        repeated = self._round_trip([calls[at] for at in again])
+        for at, reply in zip(again, repeated, strict=True):
             replies[at] = reply
         return replies

@@ -225,6 +225,10 @@ class Transitions:
         """
         return self._call("expire", job, (round(patience_s * 1000),))
 
+    def confirm(self, job: str) -> Call:
+        """A write for WAIT and WAITAOF to wait for. OK state | GONE."""
+        return self._call("confirm", job, ())
+
     def drop(self, entries: Sequence[bytes]) -> Call:
         """Entries that no task stands behind leave the stream. OK."""
         return self._call("drop", "", entries)

@@ -158,7 +158,9 @@ def test_a_deadline_ends_the_job_and_names_what_is_missing(
 ) -> None:
     trigger()
     job = client.invoke({"mapper": "faulty.sleep", "inputs": [0.01, 60], "deadline": "1s"})
-    with pytest.raises(JobFailedError, match=r"deadline passed with 1 of 2 map tasks \(1\) not done"):
+    with pytest.raises(
+        JobFailedError, match=r"deadline passed with 1 of 2 map tasks \(1\) not done"
+    ):
         job.result(20)
     wait_for(lambda: client.fleet.backlog().entries == 0)
 
