@@ -25,6 +25,7 @@ from redis.exceptions import (
     InvalidResponse,
     MovedError,
     NoPermissionError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "call_with_retries",
     "connect",
     "is_passing",
+    "is_read_only",
     "redis_errors",
 ]
 
@@ -108,6 +110,14 @@ def is_passing(error: BaseException) -> bool:
         return type(error).__name__ in _PASSING_CLASSES or bool(_PASSING_CODES.match(str(error)))
     return False
 
+
+def is_read_only(error: BaseException) -> bool:
+    """Says if the server is a replica, and no longer the primary that was looked for."""
+    return isinstance(error, ReadOnlyError) or bool(_READ_ONLY.match(str(error)))
+
+
+#: How Redis 6.2 words it when it was a script that wanted to write.
+_READ_ONLY = re.compile(r"(?:ERR )?Error running script .*-READONLY\s", re.DOTALL)
 
 #: redis-py takes the code off the message of errors that have a class of their own.
 _PASSING_CLASSES = frozenset(

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import redis
-from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from amr.redis_url import RedisTarget
-from amr.store.connection import call_with_retries, connect
+from amr.store.connection import call_with_retries, connect, is_read_only
 from amr.store.loader import Script, load_scripts
 from amr.store.replies import read_reply
 
@@ -160,9 +160,9 @@ class Link:
 
     def _values(self, calls: Sequence[Call], replies: list[Any]) -> list[Any]:
         for reply in replies:
-            if isinstance(reply, ReadOnlyError):
-                self.close()  # this server is no longer the master: the next connection finds it
             if isinstance(reply, Exception):
+                if is_read_only(reply):
+                    self.close()  # the next connection finds the primary that there is now
                 raise reply
         return [call.read(reply) for call, reply in zip(calls, replies, strict=True)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -93,10 +94,8 @@ class Sentinels:
             client.ping()
         except redis.ConnectionError:
             return False
-        try:
+        with suppress(ResponseError):
             client.execute_command("SENTINEL DEBUG", *_FASTER)
-        except ResponseError:
-            pass
         return True
 
     def _knows_all(self, client: redis.Redis) -> bool:
