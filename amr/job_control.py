@@ -50,7 +50,7 @@ class JobControl:
             UnknownJobError: there is no such job, or its data has expired.
         """
         with redis_errors(self._session.target):
-            status = self._session.inspector.status(self.id)
+            status = self._session.inspector.status_for_sure(self.id)
         if status is None:
             raise UnknownJobError(self.id)
         return status

@@ -141,6 +141,18 @@ class Inspector:
         """Returns where the job stands, or None when it is not known."""
         return self.statuses([job])[0]
 
+    def status_for_sure(self, job: str) -> JobStatus | None:
+        """Returns what ``status`` does; that a job is not known is the word of a primary.
+
+        One that has become a replica empties itself for its first copy, and answers meanwhile. It
+        refuses a write, even one that changes nothing; then the link finds today's primary.
+        """
+        status = self.status(job)
+        if status is None:
+            self._link.run(Call(("ZREM", self._keys.stream_key("active"), ""), same))
+            status = self.status(job)
+        return status
+
     def statuses(self, jobs: list[str]) -> list[JobStatus | None]:
         """Returns where each of the jobs stands, after one round trip."""
         calls = [call for job in jobs for call in self._status_calls(job)]

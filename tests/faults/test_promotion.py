@@ -15,8 +15,8 @@ from amr.errors import UnconfirmedError, UnknownJobError
 from amr.redis_url import RedisTarget
 from tests.conftest import NewRedis
 from tests.faults.conftest import StartTrigger
+from tests.support.proxy import Proxy, Way
 from tests.support.redis_server import RedisServer, redis_binaries, redis_version
-from tests.support.relay import Relay
 from tests.support.replicas import PRIMARY_OPTIONS, follow, promote
 from tests.support.wait import wait_for
 
@@ -34,12 +34,12 @@ class Pair:
 
     primary: RedisServer
     replica: RedisServer
-    address: Relay
-    link: Relay
+    address: Proxy
+    link: Proxy
 
     @property
     def target(self) -> RedisTarget:
-        return RedisTarget("redis", host="127.0.0.1", port=self.address.port)
+        return self.address.target
 
     def known_to_replica(self, job: str) -> int:
         """Returns how many map tasks of the job are done as the replica has it."""
@@ -50,15 +50,15 @@ class Pair:
         """The primary dies; the replica takes its place with what it has."""
         self.primary.kill()
         promote(self.replica)
-        self.address.upstream = self.replica.port
+        self.address.lead_to(self.replica.target)
 
 
 @pytest.fixture
 def pair(new_redis: NewRedis) -> Iterator[Pair]:
     primary = new_redis(tcp=True, options=PRIMARY_OPTIONS)
     replica = new_redis(tcp=True)
-    with Relay(primary.port) as address, Relay(primary.port) as link:
-        follow(replica, link.port)
+    with Proxy(primary.target) as address, Proxy(primary.target) as link:
+        follow(replica, link.target.port)
         yield Pair(primary, replica, address, link)
 
 
@@ -70,7 +70,7 @@ def test_lost_outputs_are_made_again(pair: Pair, trigger: StartTrigger) -> None:
             {"mapper": "faulty.sleep", "reducer": "faulty.total", "inputs": [0.01] * 200}
         )
         wait_for(lambda: job.status().succeeded > 20)
-        pair.link.swallow()
+        pair.link.swallow(*Way)
         kept = pair.known_to_replica(job.id)
         wait_for(lambda: job.status().succeeded > kept + 30)
         pair.fail_over()
@@ -91,7 +91,7 @@ def test_a_lost_end_is_come_to_again_with_the_same_result(
             {"mapper": "faulty.sleep", "reducer": "faulty.total", "inputs": [0.01] * 60}
         )
         wait_for(lambda: job.status().succeeded > 10)
-        pair.link.swallow()
+        pair.link.swallow(*Way)
         before = job.result(30)
         pair.fail_over()
         wait_for(lambda: job.status().live)
@@ -105,7 +105,7 @@ def test_a_lost_job_is_done_when_it_is_invoked_again_with_its_id(
     trigger(url=pair.target.url())
     fields = {"mapper": "faulty.double", "reducer": "faulty.total", "inputs": [1, 2, 3]}
     with Client(pair.target, confirm_timeout_s=0.2) as client:
-        pair.link.swallow()
+        pair.link.swallow(*Way)
         job = client.invoke(fields, id="mine")
         with pytest.raises(UnconfirmedError):
             client.invoke(fields, id="other", durability="replica")
@@ -125,15 +125,15 @@ def test_a_primary_that_has_become_a_replica_is_left(
     old = new_redis(tcp=True, binary=binary, options=PRIMARY_OPTIONS)
     new = new_redis(tcp=True, binary=binary)
     follow(new, old.port)
-    with Relay(old.port) as address:
-        target = RedisTarget("redis", host="127.0.0.1", port=address.port)
+    with Proxy(old.target) as address:
+        target = address.target
         running = trigger(url=target.url())
         workers = sorted(running.workers())
         with Client(target) as client:
             job = client.invoke({"mapper": "faulty.sleep", "inputs": [0.02] * 200})
             wait_for(lambda: job.status().succeeded > 10)
             # The connections stay: only the answer READONLY tells that they lead to a replica.
-            address.upstream = new.port
+            address.lead_to(new.target)
             promote(new)
             follow(old, new.port)
             assert job.result(30) == list(range(200))

@@ -92,6 +92,10 @@ class Proxy:
         """Ends new connections at once, as a host without the service does."""
         self._refused = refused
 
+    def lead_to(self, server: RedisTarget) -> None:
+        """New connections go to another server, as after a failover; open ones stay."""
+        self._server = server
+
     def heal(self) -> None:
         """Passes on again; what was swallowed is gone, so the connections that it hit are stuck."""
         self._swallowed = set()

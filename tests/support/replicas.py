@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import redis
 
+from amr.redis_url import RedisTarget
 from amr.store.connection import connect
 from tests.support.redis_server import RedisServer
 from tests.support.wait import wait_for
@@ -18,10 +19,15 @@ PRIMARY_OPTIONS = ("--repl-diskless-sync-delay", "0")
 
 
 def follow(replica: RedisServer, port: int) -> None:
-    """Makes ``replica`` follow the primary at ``port`` and returns once it has its data."""
-    with connect(replica.target) as client:
+    """Makes ``replica`` follow the primary at ``port`` and returns once it is sent all writes."""
+    primary = RedisTarget("redis", host="127.0.0.1", port=port)
+    with connect(replica.target) as client, connect(primary) as source:
         client.replicaof("127.0.0.1", port)  # type: ignore[no-untyped-call]
         wait_for(lambda: is_in_step(client), what="the replica's first copy")
+        # The primary holds writes back until it has heard of that, up to a second later.
+        source.set("sign", "sent")
+        wait_for(lambda: client.get("sign"), what="the replica's first write")
+        source.delete("sign")
 
 
 def is_in_step(client: redis.Redis) -> bool:
