@@ -99,6 +99,7 @@ class Client:
             JobSpecError: the description is wrong; every mistake is named.
             JobConflictError: the id belongs to a job with other content.
             RedisUnavailableError: Redis cannot be reached.
+            OverloadedError: there is no room for the job now.
             RedisUnsuitableError: it cannot give the durability; nothing was submitted.
             UnconfirmedError: too few have acknowledged the job; invoke it again with the same id.
         """
@@ -113,6 +114,7 @@ class Client:
                 inputs,
                 self.inspector.largest_body,
                 self._session.confirmer,
+                self._session.admission,
             )
         return Job(
             self._session, submission.job, created=submission.created, total=submission.total

@@ -9,14 +9,22 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from amr import wire
-from amr.errors import JobConflictError, JobSpecError, Problem, UnconfirmedError, UsageError
+from amr.admission import Admission
+from amr.errors import (
+    JobConflictError,
+    JobSpecError,
+    OverloadedError,
+    Problem,
+    UnconfirmedError,
+    UsageError,
+)
 from amr.job import JobSpec
 from amr.jobfields import Tolerate
 from amr.store.durability import Confirmation, Confirmer
@@ -58,6 +66,7 @@ def submit(
     inputs: Iterable[Any] | None = None,
     most_bytes: Callable[[], int] = lambda: wire.MAX_BODY_BYTES,
     confirmer: Confirmer | None = None,
+    admission: Admission | None = None,
 ) -> Submission:
     """Makes a job of a description.
 
@@ -69,12 +78,14 @@ def submit(
         inputs: takes the place of ``spec.inputs``; read once, a chunk at a time.
         most_bytes: tells the bytes an input may have; asked when there is a large one.
         confirmer: confirms the job at its durability; without one it is not confirmed.
+        admission: says whether there is room for the job; without one there is.
 
     Raises:
         JobConflictError: the id belongs to a job with other content.
         JobSpecError: an input is too large, or is not JSON; mapping of those before may have begun,
             and the job is cancelled.
         UsageError: the id has characters that are not allowed.
+        OverloadedError: there is no room for it; nothing is left of it.
         RedisUnsuitableError: Redis cannot give the durability; nothing was sent.
         UnconfirmedError: too few have acknowledged the job; the same call with its id confirms it.
     """
@@ -87,14 +98,18 @@ def submit(
     job = _new_id(spec) if job is None else checked_job_id(job)
     record = _record(spec, digest or job)
     confirmation = confirmer.confirmation(job, spec.durability) if confirmer else None
-    sender = _Sender(link, transitions, job, record, confirmation)
+    sender = _Sender(link, transitions, job, record, confirmation, admission)
     if not fresh and not sender.create():
         sender.confirm()
         return Submission(job, False, sender.appended)
     try:
-        return sender.send(_chunks(source, most_bytes))
+        expected = len(source) if isinstance(source, Sized) else 0
+        return sender.send(_chunks(source, most_bytes), expected)
     except JobSpecError:
         link.run(transitions.cancel(job))
+        raise
+    except OverloadedError:
+        sender.withdraw()
         raise
 
 
@@ -123,12 +138,14 @@ class _Sender:
         job: str,
         record: JobRecord,
         confirmation: Confirmation | None,
+        admission: Admission | None,
     ) -> None:
         self._link = link
         self._transitions = transitions
         self._job = job
         self._record = record
         self._confirmation = confirmation
+        self._admission = admission
         self._is_new = False
         self._to_create = True
         self.appended = 0
@@ -145,22 +162,48 @@ class _Sender:
         state, self.appended = reply.values
         return bool(state == b"submitting")
 
-    def send(self, chunks: Iterator[list[bytes]]) -> Submission:
-        """Appends what is not there yet, and seals. A small new job takes one round trip."""
-        calls = []
-        if self._to_create:
-            self._is_new = True
-            calls.append(self._transitions.create(self._job, self._record))
+    def send(self, chunks: Iterator[list[bytes]], expected: int) -> Submission:
+        """Appends what is not there yet, and seals. A small new job takes one round trip.
+
+        Args:
+            chunks: of inputs.
+            expected: how many inputs there will be; 0 where that is not known.
+        """
+        calls: list[Call] = []
         offset = 0
         for chunk in chunks:
-            if calls and offset and self._flush(calls) is Code.GONE:
+            if not offset:
+                self._admit(chunk, max(expected, len(chunk)))
+            elif calls and self._flush(calls) is Code.GONE:
                 break
+            calls += self._opening()
             if offset + len(chunk) > self.appended:
                 calls.append(self._transitions.append(self._job, offset, chunk))
             offset += len(chunk)
+        calls += self._opening()
         calls.append(self._transitions.seal(self._job, offset))
         self.confirm(calls)
         return Submission(self._job, self._is_new, offset)
+
+    def withdraw(self) -> None:
+        """Leaves nothing of a job that this submission began and cannot complete."""
+        if self._is_new:
+            ends = (self._transitions.cancel(self._job), self._transitions.prune(self._job, 0.0))
+            self._link.run_all(ends)
+
+    def _admit(self, first: list[bytes], expected: int) -> None:
+        """Checks that there is room, judging the size of all inputs by that of the first ones."""
+        if self._admission is not None:
+            mean_bytes = sum(map(len, first)) / len(first)
+            self._admission.admit(expected, round(mean_bytes * expected))
+
+    def _opening(self) -> list[Call]:
+        """Returns the call that creates the job, the first time."""
+        if not self._to_create:
+            return []
+        self._to_create = False
+        self._is_new = True
+        return [self._transitions.create(self._job, self._record)]
 
     def confirm(self, calls: Sequence[Call] = ()) -> None:
         """Sends the calls, the last of which seals the job, and confirms the job with them."""
@@ -179,6 +222,8 @@ class _Sender:
         """Sends the calls, empties the list and returns the last one's code."""
         reply: Reply = self._link.run_all(calls)[-1]
         calls.clear()
+        if self._admission is not None:
+            self._admission.go_on()
         return reply.code
 
 

@@ -95,6 +95,10 @@ class RedisUnsuitableError(RedisUnavailableError):
     """Redis answers, but is too old or set up in a way that would lose results."""
 
 
+class OverloadedError(RedisUnavailableError):
+    """Redis, or the stream, has no room for another job at the moment; nothing was submitted."""
+
+
 class JobEndedError(AmrError):
     """The job ended without a result."""
 

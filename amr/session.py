@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from amr.admission import Admission
 from amr.redis_url import RedisTarget
-from amr.settings import CONFIRM_TIMEOUT_S
+from amr.settings import CONFIRM_TIMEOUT_S, max_backlog
 from amr.store.connection import redis_errors
 from amr.store.durability import Confirmer
 from amr.store.events import EventReader
@@ -14,6 +15,7 @@ from amr.store.fleet import Fleet
 from amr.store.inspect import Inspector
 from amr.store.keys import Keys
 from amr.store.link import Call, Link
+from amr.store.pressure import Gauge
 from amr.store.replies import Reply
 from amr.store.transitions import Transitions
 
@@ -36,6 +38,7 @@ class Session:
         self._idle: list[Link] = []
         self.transitions = Transitions(self.keys)
         self.confirmer = Confirmer(self.link, self.transitions, confirm_timeout_s)
+        self.admission = Admission(Gauge(self.link, self.keys), max_backlog())
         self.inspector = Inspector(self.link, self.keys)
         self.fleet = Fleet(self.link, self.keys)
 

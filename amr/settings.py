@@ -26,6 +26,8 @@ CONCURRENCY = 1000
 BLOCK_S = 5.0
 #: Seconds that replicas or the disk have to acknowledge a durable job.
 CONFIRM_TIMEOUT_S = 5.0
+#: Map tasks of all jobs of a stream that may wait or run; a job beyond them is refused.
+MAX_BACKLOG = 10_000_000
 #: Directory of user functions, where neither option nor variable names another.
 FUNCTIONS_DIRECTORY = Path("functions")
 
@@ -45,6 +47,7 @@ VARIABLES: Mapping[str, str] = {
     "REDIS_PASSWORD_FILE": "file that holds the password, where REDIS_PASSWORD is not set",
     "AMR_FUNCTIONS": "directory of the functions (functions/)",
     "AMR_CONFIRM_TIMEOUT": "time that replicas or the disk have to acknowledge a durable job (5s)",
+    "AMR_MAX_BACKLOG": "map tasks that may wait or run before a job is refused (10000000)",
     "AMR_REDIS_SERVER": "redis-server or valkey-server binary for the embedded Redis",
 }
 
@@ -134,6 +137,20 @@ def confirm_timeout(option_s: float | None, environ: Mapping[str, str] | None = 
         return parse_duration(given)
     except ValueError as error:
         raise SettingsError(f"AMR_CONFIRM_TIMEOUT {error}") from None
+
+
+def max_backlog(environ: Mapping[str, str] | None = None) -> int:
+    """Returns how many map tasks of all jobs may wait or run: AMR_MAX_BACKLOG or ten million.
+
+    Raises:
+        SettingsError: the variable is not a positive whole number.
+    """
+    given = Variables(os.environ if environ is None else environ).get("AMR_MAX_BACKLOG")
+    if given is None:
+        return MAX_BACKLOG
+    if not given.isascii() or not given.isdigit() or not 0 < len(given) < 16 or int(given) < 1:
+        raise SettingsError(f"AMR_MAX_BACKLOG must be a positive whole number, not {given[:40]!r}")
+    return int(given)
 
 
 def _from_host_variables(variables: Variables) -> RedisTarget:

@@ -24,6 +24,7 @@ FLOORS = {
     "attempt": 3.0,
     "worker": 3.1,
     "mapper_trigger": 3.2,
+    "admission": 3.1,
     "controller": 3.2,
     "trigger": 3.3,
     "session": 3.9,
