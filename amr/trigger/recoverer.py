@@ -50,18 +50,18 @@ class Recoverer:
         failed_before, self._look_failed = self._look_failed, True
         lapsed = set(self._fleet.lapsed_workers())
         lapsed |= set(self._fleet.backlog().consumers) - set(self._fleet.known_workers())
-        self._look_failed = False
         now = time.monotonic()
         if failed_before or now - self._looked_at > _BLIND_S:
-            # Redis was away: no lease could be renewed meanwhile, so none tells anything yet.
+            # Redis was away, or took no writes: no lease could be renewed meanwhile, so none tells
+            # anything yet.
             self._judge_from = now + self._grace_s
         self._looked_at = now
-        if now < self._judge_from:
-            return
-        for worker in sorted(lapsed):
-            moved = self.recover(worker, None)
-            if moved:
-                log.warning("worker %s: %s; %d task(s) moved", worker, _LEASE_ENDED, moved)
+        if now >= self._judge_from:
+            for worker in sorted(lapsed):
+                moved = self.recover(worker, None)
+                if moved:
+                    log.warning("worker %s: %s; %d task(s) moved", worker, _LEASE_ENDED, moved)
+        self._look_failed = False
 
     def recover_own(self, death: Death) -> None:
         """Recovers the tasks of a worker of this machine whose end was seen."""
