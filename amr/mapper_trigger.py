@@ -14,7 +14,6 @@ import random
 import signal
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -33,10 +32,8 @@ from amr.store.keys import Keys
 from amr.store.link import Link
 from amr.store.stream import (
     Alien,
-    Entries,
     TaskStream,
     ensure_group,
-    entry_order,
     is_group_missing,
 )
 from amr.store.transitions import Transitions
@@ -44,13 +41,14 @@ from amr.task import Outcome, Task
 from amr.worker.concurrent import ConcurrentRunner, Work
 from amr.worker.courier import Courier
 from amr.worker.hand import Hand
+from amr.worker.intake import Intake
 from amr.worker.interrupt import Interrupter
 from amr.worker.order import WorkerOrder
 from amr.worker.pace import BATCH_S, Pace
 from amr.worker.plans import JobPlan, Plans, Step
 from amr.worker.reduce_input import build_reduce_input
 from amr.worker.settlement import Settlement
-from amr.worker.slot import Slot, Slots
+from amr.worker.slot import Slots
 from amr.worker.waiting import wait_for_any
 from amr.worker.watcher import KILL_AFTER_S, Watcher
 
@@ -70,11 +68,11 @@ class MapperTrigger:
         target: the Redis and stream.
         registry: the functions that it serves.
         order: its name, its supervisor, and how many calls run at a time.
-        slot: memory shared with its supervisor.
+        slots: memory shared with its supervisor.
     """
 
     def __init__(
-        self, target: RedisTarget, registry: Registry, order: WorkerOrder, slot: Slot
+        self, target: RedisTarget, registry: Registry, order: WorkerOrder, slots: Slots
     ) -> None:
         worker = order.worker
         self.worker = worker
@@ -87,11 +85,16 @@ class MapperTrigger:
         self._plans = Plans(self._inspector, registry, self._pace)
         self._sink = LogSink()
         self._hand = Hand()
-        self._slot = slot
+        self._slot = slots.slot(order.slot)
         self._state: dict[str, object] = {}
         self._interrupter = Interrupter()
         self._settlement = Settlement(
-            Transitions(self._keys), self._plans, self._pace, self._sink, worker
+            Transitions(self._keys),
+            self._plans,
+            self._pace,
+            self._sink,
+            worker,
+            slots.journal(order.slot),
         )
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -100,8 +103,16 @@ class MapperTrigger:
         self._concurrent = ConcurrentRunner(
             order.concurrency, self._settlement.settle, self._settlement.drop, self._wake
         )
+        self._intake = Intake(
+            self._link,
+            self._stream,
+            self._inspector,
+            self._plans,
+            self._settlement,
+            self._hand,
+            self._concurrent,
+        )
         self._runs_concurrent = False
-        self._epoch: int | None = None
         self._holds_unknown = True
         self._most_bytes = 0
         self._stopping = False
@@ -137,7 +148,7 @@ class MapperTrigger:
             self._concurrent,
             self._slot,
             self._supervisor,
-            _end_orphan,
+            self._end_orphaned,
         )
         courier = Courier(
             Link(self._link.target),
@@ -185,11 +196,12 @@ class MapperTrigger:
         if not self._most_bytes:
             self._most_bytes = self._inspector.largest_body()
         if self._holds_unknown:
-            self._look_at_pending()
+            self._intake.look_at_pending()
+            self._holds_unknown = False
         count = 0 if self._hand else self._room()
         calls = self._stream.fetch(count) if count else []
         values = self._settlement.exchange(self._link, calls)
-        found = self._take(*values) if values else None
+        found = self._intake.take(*values) if values else None
         ran_all = self._run_hand()
         if self._settlement.waits():
             return
@@ -216,57 +228,13 @@ class MapperTrigger:
         self._forget_wakes()
         if len(watched) > 1 and watched[1] in readable:
             entries, epoch = self._blocked.finish(_ANSWER_S)
-            self._take(entries, epoch)
+            self._intake.take(entries, epoch)
         elif not readable and len(watched) > 1:
             raise ReplyTimeoutError("a blocking read was not answered: the link is dead")
 
     def _forget_wakes(self) -> None:
         with suppress(BlockingIOError):
             os.read(self._wake_read, 65536)
-
-    def _take(self, entries: Entries, epoch: int) -> bool:
-        """Sorts what was fetched: tasks to run, entries to drop or to put aside; False for none."""
-        if epoch != self._epoch:
-            if self._epoch is not None:
-                self._plans.refresh()
-            self._epoch = epoch
-        self._settlement.drop(entries.lost)
-        self._settlement.quarantine(entries.aliens)
-        again = [task for task in entries.tasks if task.attempt > 1 or task.suspect]
-        stale = self._stale(again) if again else set()
-        self._settlement.drop(stale)
-        self._hand.add(task for task in entries.tasks if task.entry_id not in stale)
-        return any(entries)
-
-    def _look_at_pending(self) -> None:
-        """Takes up entries that Redis gave us and whose reply was lost; drops what is not ours."""
-        held = self._hand.entries() | self._settlement.entries() | self._concurrent.entries()
-        after = b"0"
-        while True:
-            entries = self._link.run(self._stream.own_pending(after))
-            ids = [task.entry_id for task in entries.tasks]
-            ids += [*entries.lost, *(alien.entry_id for alien in entries.aliens)]
-            if not ids:
-                break
-            after = max(ids, key=entry_order)
-            new = [task for task in entries.tasks if task.entry_id not in held]
-            stale = self._stale(new)
-            self._settlement.drop([*stale, *entries.lost])
-            self._settlement.quarantine(entries.aliens)
-            self._hand.add(task for task in new if task.entry_id not in stale)
-        self._holds_unknown = False
-
-    def _stale(self, tasks: list[Task]) -> set[bytes]:
-        """Returns the entries of those tasks that are no longer in flight with just this entry."""
-        by_job: dict[str, list[Task]] = defaultdict(list)
-        for task in tasks:
-            by_job[task.job].append(task)
-        stale: set[bytes] = set()
-        for job, mine in by_job.items():
-            fields = ["reduce" if task.stage == "reduce" else str(task.index) for task in mine]
-            current = self._inspector.are_current(job, fields, [task.entry_id for task in mine])
-            stale |= {t.entry_id for t, good in zip(mine, current, strict=True) if not good}
-        return stale
 
     def _run_hand(self) -> bool:
         """Runs what is in hand until it is time to tell what is done.
@@ -278,7 +246,7 @@ class MapperTrigger:
             if not self._run(task):
                 self._hand.put_back(task)
                 return False
-            if time.monotonic() > tell_at:
+            if time.monotonic() > tell_at or self._settlement.is_urgent():
                 break
         return True
 
@@ -363,10 +331,19 @@ class MapperTrigger:
         else:
             self._settlement.drop([task.entry_id])
 
+    def _end_orphaned(self) -> None:
+        """Without a supervisor nobody renews the lease: others run what runs here."""
+        log.error("the supervisor is gone; this worker ends")
+        self._settlement.give_back(self._hand.take_all())
+        with suppress(RedisError):
+            self._settlement.send_last(Link(self._link.target, timeout_s=1.0), within_s=1.0)
+        os._exit(1)
+
     def _leave(self) -> None:
         """Tells what is done, gives back what was not started, and waits for calls that run."""
         self._blocked.close()
-        self._look_at_pending()
+        self._intake.look_at_pending()
+        self._holds_unknown = False
         self._settlement.give_back(self._hand.take_all())
         self._settlement.exchange(self._link)
         if self._concurrent:
@@ -382,17 +359,11 @@ def main() -> None:
     sys.path[:0] = order.functions.import_paths
     registry = order.functions.load()
     registry.warm_up()
-    slot = Slots(order.slots, order.slot_file).slot(order.slot)
+    slots = Slots(order.slots, order.slot_file)
     target = parse_redis_url(order.url)
-    trigger = MapperTrigger(target, registry, order, slot)
+    trigger = MapperTrigger(target, registry, order, slots)
     signal.signal(signal.SIGTERM, lambda *_: trigger.stop())
     trigger.run()
-
-
-def _end_orphan() -> None:
-    """Without a supervisor nobody renews the lease: others run what is here."""
-    log.error("the supervisor is gone; this worker ends")
-    os._exit(1)
 
 
 if __name__ == "__main__":

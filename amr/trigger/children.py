@@ -10,9 +10,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from amr.task import Outcome
 from amr.worker.order import WorkerOrder
 from amr.worker.slot import Doing, Slots
 
@@ -52,12 +54,14 @@ class Death:
         status: exit status as subprocess gives it: negative for a signal.
         doing: its slot when it ended.
         killed: why we killed it, or None when we did not.
+        untold: outputs of map tasks that it had not told.
     """
 
     worker: str
     status: int
     doing: Doing
     killed: Kill | None
+    untold: Sequence[Outcome] = ()
 
     @property
     def reason(self) -> str:
@@ -118,6 +122,7 @@ class Children:
     def start(self, slot: int, worker: str) -> None:
         """Starts the worker of a slot."""
         self._slots.slot(slot).clear()
+        self._slots.journal(slot).clear()
         order = replace(self._order, worker=worker, slot=slot)
         process = subprocess.Popen(
             [sys.executable, "-m", "amr.mapper_trigger"],
@@ -143,7 +148,8 @@ class Children:
                 continue
             del self._children[slot]
             doing = self._slots.slot(slot).read()
-            death = Death(child.worker, status, doing, child.killed)
+            untold = self._slots.journal(slot).read()
+            death = Death(child.worker, status, doing, child.killed, untold)
             deaths.append(death)
             self._plan_successor(child, death)
         return deaths

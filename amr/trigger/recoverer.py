@@ -7,11 +7,13 @@ import time
 
 import orjson
 
+from amr.store.connection import ResponseError, is_passing
 from amr.store.fleet import Fleet
 from amr.store.link import Link
 from amr.store.replies import Code
 from amr.store.transitions import Blame, Transitions
 from amr.trigger.children import Death
+from amr.worker.commits import commit_calls
 
 log = logging.getLogger("amr.recoverer")
 
@@ -66,10 +68,21 @@ class Recoverer:
     def recover_own(self, death: Death) -> None:
         """Recovers the tasks of a worker of this machine whose end was seen."""
         self._link.run(self._fleet.depart(death.worker))
+        self._tell(death)
         moved = self.recover(death.worker, death)
         expected = death.status == 0 or death.killed == "stop"
         level = logging.INFO if expected else logging.WARNING
         log.log(level, "worker %s %s; %d task(s) moved", death.worker, death.reason, moved)
+
+    def _tell(self, death: Death) -> None:
+        """Tells the outputs that the worker had not told: their tasks need not run again."""
+        calls = [call for _, call in commit_calls(self._transitions, death.untold)]
+        try:
+            self._link.run_all(calls)
+        except ResponseError as error:
+            if is_passing(error):
+                raise
+            log.error("Redis refuses an output of worker %s: %s", death.worker, error)
 
     def recover(self, worker: str, death: Death | None) -> int:
         """Moves what is pending for ``worker`` to others; returns how many tasks were moved."""

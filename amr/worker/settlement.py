@@ -20,8 +20,10 @@ from amr.store.connection import ResponseError, is_passing
 from amr.store.link import Call, Link
 from amr.store.replies import Code, Reply
 from amr.store.stream import Alien
-from amr.store.transitions import Done, Transitions
+from amr.store.transitions import Transitions
 from amr.task import Outcome, Task
+from amr.worker.commits import commit_calls
+from amr.worker.journal import Journal
 from amr.worker.pace import BATCH_MOST, Pace
 from amr.worker.plans import Plans
 
@@ -49,25 +51,38 @@ class Settlement:
         pace: learns from the answers what is left of a job.
         sink: where the functions' lines are.
         worker: the worker's name, told with failures.
+        journal: keeps outputs until they are told.
     """
 
     def __init__(
-        self, transitions: Transitions, plans: Plans, pace: Pace, sink: LogSink, worker: str
+        self,
+        transitions: Transitions,
+        plans: Plans,
+        pace: Pace,
+        sink: LogSink,
+        worker: str,
+        journal: Journal,
     ) -> None:
         self._transitions = transitions
         self._plans = plans
         self._pace = pace
         self._sink = sink
         self._worker = worker
+        self._journal = journal
+        self._journal_is_full = False
         self._outcomes: deque[Outcome] = deque()
         self._returned: deque[Task] = deque()
         self._dropped: deque[bytes] = deque()
         self._aliens: deque[Alien] = deque()
         self._sending = threading.Lock()
+        self._settling = threading.Lock()
 
     def settle(self, outcome: Outcome) -> None:
         """An attempt has ended."""
-        self._outcomes.append(outcome)
+        with self._settling:
+            self._outcomes.append(outcome)
+            if outcome.failure is None and outcome.task.stage == "map":
+                self._journal_is_full |= not self._journal.append(outcome)
 
     def give_back(self, tasks: Iterable[Task]) -> None:
         """Tasks that were taken go to other workers, unstarted."""
@@ -91,6 +106,10 @@ class Settlement:
         """Whether there is anything to send."""
         return bool(self._outcomes or self._returned or self._dropped or self._aliens)
 
+    def is_urgent(self) -> bool:
+        """Whether there are outputs that only this process has, for want of room in the journal."""
+        return self._journal_is_full
+
     def returns(self) -> bool:
         """Whether tasks wait to be given back."""
         return bool(self._returned)
@@ -98,19 +117,30 @@ class Settlement:
     def exchange(self, link: Link, calls: Sequence[Call] = ()) -> list[Any]:
         """Sends all that waits and then ``calls``, in one round trip; returns the calls' values."""
         with self._sending:
-            batch = self._take()
+            with self._settling:
+                batch, mark = self._take(), self._journal.mark()
+                self._journal_is_full = False
             try:
-                return self._send(link, batch, calls)
+                values = self._send(link, batch, calls)
             except ResponseError as error:
                 if is_passing(error):
                     self._keep(batch)
                     raise
                 log.error("Redis refuses an outcome: %s; sending one at a time", error)
                 self._send_singly(link, batch)
-                return link.run_all(calls)
+                values = link.run_all(calls)
             except BaseException:
                 self._keep(batch)
                 raise
+            if batch.outcomes:
+                with self._settling:
+                    self._journal.release(mark)
+            return values
+
+    def send_last(self, link: Link, within_s: float) -> None:
+        """Sends all that waits, once, before this process ends; gives up if another send lasts."""
+        if self._sending.acquire(timeout=within_s):
+            self._send(link, self._take(), ())
 
     def send_log(self, link: Link) -> None:
         """Sends the lines that functions have printed so far."""
@@ -155,7 +185,7 @@ class Settlement:
         """Returns the calls for a batch, and for each what reads its reply."""
         calls: list[Call] = self._log_calls()
         readers: list[Callable[[Reply], None]] = [_ignore] * len(calls)
-        done: dict[str, list[Outcome]] = defaultdict(list)
+        done: list[Outcome] = []
         for outcome in batch.outcomes:
             if outcome.failure is not None:
                 calls.append(self._fail(outcome))
@@ -166,13 +196,12 @@ class Settlement:
                     self._transitions.finish(outcome.task, output, shown, outcome.counters)
                 )
             else:
-                done[outcome.task.job].append(outcome)
+                done.append(outcome)
                 continue
             readers.append(self._reader(outcome.task.job))
-        for job, outcomes in done.items():
-            for start in range(0, len(outcomes), BATCH_MOST):
-                calls.append(self._commit(job, outcomes[start : start + BATCH_MOST]))
-                readers.append(self._reader(job))
+        for job, call in commit_calls(self._transitions, done):
+            calls.append(call)
+            readers.append(self._reader(job))
         returned: dict[str, list[Task]] = defaultdict(list)
         for task in batch.returned:
             returned[task.job].append(task)
@@ -196,11 +225,6 @@ class Settlement:
                 self._pace.left(remaining, workers)
 
         return read
-
-    def _commit(self, job: str, outcomes: Sequence[Outcome]) -> Call:
-        done = [Done(o.task, o.output or b"null", o.counters) for o in outcomes]
-        task_us = 1e6 * sum(outcome.elapsed_s for outcome in outcomes) / len(outcomes)
-        return self._transitions.commit(job, done, round(task_us, 3))
 
     def _fail(self, outcome: Outcome) -> Call:
         task, failure = outcome.task, outcome.failure

@@ -12,6 +12,8 @@ import tempfile
 import time
 from typing import NamedTuple
 
+from amr.worker.journal import JOURNAL_BYTES, Journal
+
 SLOT_BYTES = 64
 _ENTRY_BYTES = 40
 _LIMIT = struct.Struct("<Qq")
@@ -32,7 +34,7 @@ class Doing(NamedTuple):
 
 
 class Slots:
-    """The slots of all workers of one trigger.
+    """The slots and journals of all workers of one trigger, in one file.
 
     Args:
         count: number of workers.
@@ -41,12 +43,14 @@ class Slots:
 
     def __init__(self, count: int, file_number: int | None = None) -> None:
         self._file = None
+        size = count * (SLOT_BYTES + JOURNAL_BYTES)
         if file_number is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as we do
-            self._file.truncate(count * SLOT_BYTES)
+            self._file.truncate(size)
             file_number = self._file.fileno()
         self.file_number = file_number
-        self._memory = mmap.mmap(file_number, count * SLOT_BYTES)
+        self._memory = memoryview(mmap.mmap(file_number, size))
+        self._journals = self._memory[count * SLOT_BYTES :]
 
     def close(self) -> None:
         """Gives the file back; slots that were handed out stay readable."""
@@ -55,7 +59,11 @@ class Slots:
 
     def slot(self, at: int) -> Slot:
         """Returns the slot of worker number ``at``."""
-        return Slot(memoryview(self._memory)[at * SLOT_BYTES : (at + 1) * SLOT_BYTES])
+        return Slot(self._memory[at * SLOT_BYTES : (at + 1) * SLOT_BYTES])
+
+    def journal(self, at: int) -> Journal:
+        """Returns the journal of worker number ``at``."""
+        return Journal(self._journals[at * JOURNAL_BYTES : (at + 1) * JOURNAL_BYTES])
 
 
 class Slot:

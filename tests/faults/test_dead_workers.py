@@ -7,11 +7,13 @@ import random
 import signal
 import time
 
+import pytest
 import redis
 
 from amr.client import Client
 from amr.redis_url import RedisTarget
 from tests.faults.conftest import StartTrigger
+from tests.support.fault_case import FaultCase
 from tests.support.trigger_process import TriggerProcess
 from tests.support.wait import wait_for
 
@@ -51,6 +53,37 @@ def test_a_killed_worker_costs_one_execution_and_less_than_a_second(
     assert killed not in running.workers()
     wait_for(lambda: len(running.workers()) == 2)
     wait_for(lambda: nothing_is_left(client))
+
+
+@pytest.mark.fault(1)
+def test_killed_workers_cost_no_more_executions_than_ran(case: FaultCase) -> None:
+    trigger = case.trigger()
+    inputs = [0.004] * 1500
+    job = case.submit(
+        {"mapper": "faulty.sleep", "reducer": SUM, "inputs": inputs, "retry": {"max_attempts": 20}},
+        {"sum": sum(range(1500)), "count": 1500},
+    )
+    for kill in range(6):
+        wait_for(lambda least=kill: job.status().succeeded > 200 * least)
+        if workers := trigger.workers():
+            os.kill(workers[0], signal.SIGKILL)
+            case.costs(1)
+    job.wait(30)
+
+
+@pytest.mark.fault(1)
+def test_a_killed_supervisor_costs_no_more_executions_than_ran(case: FaultCase) -> None:
+    first = case.trigger()
+    inputs = [0.01] * 300
+    case.submit(
+        {"mapper": "faulty.sleep", "reducer": SUM, "inputs": inputs},
+        {"sum": sum(range(300)), "count": 300},
+    )
+    wait_for(lambda: len(first.calls()) > 60)
+    first.signal(signal.SIGKILL)
+    case.killed(first)
+    case.costs(2)
+    case.trigger()
 
 
 def test_async_calls_of_a_killed_worker_run_again(client: Client, trigger: StartTrigger) -> None:

@@ -13,6 +13,7 @@ from amr.store.link import Link
 from amr.task import Outcome, Task
 from amr.worker.hand import Hand
 from amr.worker.interrupt import Interrupter
+from amr.worker.journal import JOURNAL_BYTES, Journal
 from amr.worker.pace import BATCH_MOST, Pace
 from amr.worker.plans import Plans
 from amr.worker.settlement import Settlement
@@ -106,7 +107,8 @@ def test_an_interrupt_reaches_its_own_task_and_no_other() -> None:
 
 
 def settlement_of(bench: StoreBench) -> Settlement:
-    return Settlement(bench.transitions, _plans(bench), Pace(), LogSink(), "w1")
+    journal = Journal(memoryview(bytearray(JOURNAL_BYTES)))
+    return Settlement(bench.transitions, _plans(bench), Pace(), LogSink(), "w1", journal)
 
 
 def _plans(bench: StoreBench) -> Plans:

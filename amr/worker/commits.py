@@ -1,0 +1,26 @@
+"""The calls that tell the outputs of map tasks, a few hundred of one job at a time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from amr.store.link import Call
+from amr.store.transitions import Done, Transitions
+from amr.task import Outcome
+from amr.worker.pace import BATCH_MOST
+
+
+def commit_calls(
+    transitions: Transitions, outcomes: Iterable[Outcome]
+) -> Iterator[tuple[str, Call]]:
+    """Yields jobs and the calls that commit the outcomes, all of map tasks that succeeded."""
+    by_job: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        by_job[outcome.task.job].append(outcome)
+    for job, all_of_job in by_job.items():
+        for start in range(0, len(all_of_job), BATCH_MOST):
+            batch = all_of_job[start : start + BATCH_MOST]
+            done = [Done(one.task, one.output or b"null", one.counters) for one in batch]
+            task_us = 1e6 * sum(one.elapsed_s for one in batch) / len(batch)
+            yield job, transitions.commit(job, done, round(task_us, 3))
