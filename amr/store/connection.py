@@ -267,8 +267,8 @@ def _explain(error: RedisError, target: RedisTarget) -> str | None:
         hint = ", and does it speak TLS" if target.scheme == "rediss" else ""
         return f"it does not answer ({error}); is the address right{hint}, no firewall between?"
     if isinstance(error, redis.ConnectionError):
-        hung_up = "closed by server" in str(error) or "reset by peer" in str(error)
-        hint = " If it speaks TLS, write rediss://." if hung_up else ""
+        hung_up = any(told in str(error) for told in ("closed by server", "reset by peer", "EOF"))
+        hint = _HINTS.get(target.scheme, "") if hung_up else ""
         return f"it cannot be reached ({error}): is it running, and the address right?{hint}"
     if isinstance(error, ResponseError) and "DB index" in str(error):
         return f"it has no database {target.db}"
@@ -279,6 +279,15 @@ def _explain(error: RedisError, target: RedisTarget) -> str | None:
     if is_passing(error):
         return f"it refuses for the moment: {error}"
     return None
+
+
+_WANTS_CERTIFICATE = "wants a certificate of ours, name it with ?ssl_certfile=FILE&ssl_keyfile=FILE"
+
+#: What a server that hangs up on us may want, by the scheme of the URL.
+_HINTS = {
+    "redis": " If it speaks TLS, write rediss://.",
+    "rediss": f" If it {_WANTS_CERTIFICATE}.",
+}
 
 
 def _explain_login(error: RedisError, target: RedisTarget) -> str:
@@ -308,4 +317,7 @@ def _explain_tls(error: BaseException) -> str:
             f"its certificate does not verify: {cause.verify_message}; "
             "name its CA with ?ssl_ca_certs=FILE"
         )
-    return f"TLS fails ({getattr(cause, 'reason', None) or cause}); without TLS write redis://"
+    reason = str(getattr(cause, "reason", None) or cause)
+    if "CERTIFICATE_REQUIRED" in reason:
+        return f"it {_WANTS_CERTIFICATE}"
+    return f"TLS fails ({reason}); without TLS write redis://"
