@@ -7,10 +7,10 @@
 -- Include: job feed
 
 local job = read_job()
-if not job or not job.live then return { 'GONE' } end
+if not job or not job.live then return { 'GONE' } end -- guard
 local appended = redis.call('LLEN', inputs_key)
-if job.total then return { 'SEALED', appended } end
-if tonumber(offset) > appended then return { 'GAP', appended } end
+if job.total then return { 'SEALED', appended } end -- guard
+if tonumber(offset) > appended then return { 'GAP', appended } end -- guard
 
 local first = appended - offset + inputs
 for at = first, #ARGV, 1000 do

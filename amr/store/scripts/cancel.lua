@@ -7,8 +7,8 @@
 -- Include: job end_job
 
 local job = read_job()
-if not job then return { 'GONE' } end
-if not job.live then return { 'ENDED', job.state } end
+if not job then return { 'GONE' } end -- guard
+if not job.live then return { 'ENDED', job.state } end -- guard
 local appended = redis.call('LLEN', inputs_key)
 redis.call('HSET', job_key, 'total', job.total or appended,
   'cancelled', (job.total or appended) - job.done - job.failed)

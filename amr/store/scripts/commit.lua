@@ -12,7 +12,7 @@ local last = #ARGV - counted * 3
 local entries = {}
 for at = tasks, last, 3 do entries[#entries + 1] = ARGV[at + 1] end
 local job = read_job()
-if not job or not job.live then
+if not job or not job.live then -- guard
   settle(entries)
   return { 'GONE' }
 end
@@ -22,8 +22,8 @@ for at = tasks, last, 3 do indexes[#indexes + 1] = ARGV[at] end
 local flights = redis.call('HMGET', inflight_key, unpack(indexes))
 local outputs, taken, retries, is_taken, seen = {}, {}, {}, {}, {}
 for position, index in ipairs(indexes) do
-  local flight = flights[position] and not seen[index] and read_flight(flights[position])
-  if flight and is_ours(entries[position], flight) then
+  local flight = flights[position] and not seen[index] and read_flight(flights[position]) -- guard: not seen[index]
+  if flight and is_ours(entries[position], flight) then -- guard: is_ours(entries[position], flight)
     seen[index] = true
     is_taken[position - 1] = true
     taken[#taken + 1] = index
@@ -44,7 +44,7 @@ if #taken > 0 then
     job.owed = 0 -- it may have counted just these; forward counts again what is due
   end
   for at = last + 1, #ARGV, 3 do
-    if is_taken[tonumber(ARGV[at])] then count(ARGV[at + 1], ARGV[at + 2]) end
+    if is_taken[tonumber(ARGV[at])] then count(ARGV[at + 1], ARGV[at + 2]) end -- guard: is_taken[tonumber(ARGV[at])]
   end
   job.done = job.done + #taken
   -- A batch tells more of the tasks' cost than a single one does.

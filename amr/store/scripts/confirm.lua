@@ -7,6 +7,6 @@
 -- Include: clock
 
 local state = redis.call('HGET', job_key, 'state')
-if not state then return { 'GONE' } end
+if not state then return { 'GONE' } end -- guard
 redis.call('HSET', job_key, 'confirmed', now_ms())
 return { 'OK', state }

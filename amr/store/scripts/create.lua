@@ -8,8 +8,8 @@
 -- Include: job emit data
 
 local known = redis.call('HMGET', job_key, 'digest', 'state', 'abandoned')
-if known[1] and known[1] ~= digest then return { 'CONFLICT' } end
-if known[1] and not known[3] then
+if known[1] and known[1] ~= digest then return { 'CONFLICT' } end -- guard
+if known[1] and not known[3] then -- guard: known[1]
   return { 'EXISTS', known[2], redis.call('LLEN', inputs_key) }
 end
 

@@ -22,16 +22,16 @@ local function missing_maps(job, appended)
 end
 
 local job = read_job()
-if not job or not job.live then return { 'GONE' } end
+if not job or not job.live then return { 'GONE' } end -- guard
 local now = now_ms()
 local times = redis.call('HMGET', job_key, 'deadline', 'touched')
 local appended = redis.call('LLEN', inputs_key)
-if times[1] and tonumber(times[1]) <= now then
+if times[1] and tonumber(times[1]) <= now then -- guard: tonumber(times[1]) <= now
   local missing = job.state == 'reducing' and 'the reduce task' or missing_maps(job, appended)
   end_job(job, 'failed', 'the deadline passed with ' .. missing .. ' not done')
   return { 'DEADLINE' }
 end
-if job.state == 'submitting' and now - times[2] > tonumber(patience_ms) then
+if job.state == 'submitting' and now - times[2] > tonumber(patience_ms) then -- guard: job.state == 'submitting'
   redis.call('HSET', job_key, 'abandoned', 1)
   end_job(job, 'failed', 'its submission stopped after ' .. appended
     .. ' inputs and never went on; invoke it again with the same --id')

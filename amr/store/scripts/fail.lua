@@ -10,19 +10,19 @@
 local DEFERRALS_MOST = 100 -- times a task may put itself off before that counts as an attempt
 
 local job = read_job()
-if not job or not job.live then
+if not job or not job.live then -- guard
   settle({ entry })
   return { 'GONE' }
 end
 -- Only the holder of the task's own entry may fail it: a zombie cannot fail its successor.
 local value = redis.call('HGET', inflight_key, field)
 local flight = value and read_flight(value)
-if not flight or flight.entry ~= entry or flight.delayed then
+if not flight or flight.entry ~= entry or flight.delayed then -- guard
   settle({ entry })
   return { 'STALE' }
 end
 
-local defers = deferred == '1' and flight.deferrals < DEFERRALS_MOST
+local defers = deferred == '1' and flight.deferrals < DEFERRALS_MOST -- guard: flight.deferrals < DEFERRALS_MOST
 local now = now_ms()
 local reply
 if permanent == '1' or (flight.attempt >= job.max_attempts and not defers) then
@@ -43,7 +43,7 @@ else
   job.retried = job.retried + 1
   reply = { 'RETRY', flight.attempt }
 end
-if job.live then feed(job, live_workers(now), now) end
+if job.live then feed(job, live_workers(now), now) end -- guard: job.live
 write_counts(job)
 settle({ entry })
 return reply

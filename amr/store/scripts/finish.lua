@@ -8,13 +8,13 @@
 
 -- `shown` is the start of the output for the events; `counters` are name and increment in turn.
 local job = read_job()
-if not job or not job.live then
+if not job or not job.live then -- guard
   settle({ entry })
   return { 'GONE' }
 end
 local value = redis.call('HGET', inflight_key, 'reduce')
-local flight = job.state == 'reducing' and value and read_flight(value)
-if not flight or not is_ours(entry, flight) then
+local flight = job.state == 'reducing' and value and read_flight(value) -- guard: job.state == 'reducing'
+if not flight or not is_ours(entry, flight) then -- guard
   settle({ entry })
   return { 'STALE' }
 end

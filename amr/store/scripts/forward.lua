@@ -19,7 +19,7 @@ for at = fields, #ARGV do
 end
 local job = read_job()
 -- What has ended needs no retry; what is paused gets a new time when it is resumed.
-if not job or not job.live or job.paused then
+if not job or not job.live or job.paused then -- guard
   if #members > 0 then redis.call('ZREM', delayed_key, unpack(members)) end
   return { 'OK', 0 }
 end
@@ -37,13 +37,13 @@ local function place()
     local flight = flights[position] and read_flight(flights[position])
     local is_due = due_at[position] and tonumber(due_at[position]) <= now
     local is_map = field ~= 'reduce'
-    if not flight or not flight.delayed then
+    if not flight or not flight.delayed then -- guard
       placed[#placed + 1] = members[position]
     elseif is_due and is_map and (begun >= by_rate
       or job.fed - job.done - job.failed - job.delayed >= job.concurrency) then
       owed[#owed + 1] = math.max(now, begun >= by_rate and math.ceil(job.rate_at) or 0)
       owed[#owed + 1] = members[position]
-    elseif is_due then
+    elseif is_due then -- guard: is_due
       requeue(field, flight)
       placed[#placed + 1] = members[position]
       job.delayed = job.delayed - 1

@@ -7,7 +7,7 @@
 -- Include: job emit
 
 local job = read_job()
-if not job then return { 'GONE' } end
+if not job then return { 'GONE' } end -- guard
 if not job.live then return { 'ENDED', job.state } end -- guard
 if not job.paused then
   redis.call('HSET', job_key, 'paused', 1)

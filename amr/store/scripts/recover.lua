@@ -13,21 +13,21 @@
 -- than its attempts before it counts as the cause).
 local now = now_ms()
 local lease = redis.call('ZSCORE', workers_key, worker)
-if lease and tonumber(lease) > now then return { 'ALIVE' } end
+if lease and tonumber(lease) > now then return { 'ALIVE' } end -- guard
 local job = read_job()
-local value = job and job.live and redis.call('HGET', inflight_key, field)
+local value = job and job.live and redis.call('HGET', inflight_key, field) -- guard: job.live
 local flight = value and read_flight(value)
-if not flight or flight.entry ~= entry or flight.delayed then
+if not flight or flight.entry ~= entry or flight.delayed then -- guard
   settle({ entry })
   return { 'STALE' }
 end
 
 local reply
-local spared = blame == 'unknown' and alone == '0' and flight.crashes == 0
+local spared = blame == 'unknown' and alone == '0' and flight.crashes == 0 -- guard: flight.crashes == 0
 if blame == 'idle' then
   requeue(field, flight)
   reply = { 'REQUEUED', flight.attempt }
-elseif flight.attempt >= job.max_attempts and not spared then
+elseif flight.attempt >= job.max_attempts and not spared then -- guard: not spared
   job.timed_out = job.timed_out + timed_out
   bury(job, field, flight, error, summary)
   reply = { 'DEAD' }
@@ -39,7 +39,7 @@ else
   requeue(field, flight)
   reply = { 'REQUEUED', flight.attempt }
 end
-if job.live then feed(job, live_workers(now), now) end
+if job.live then feed(job, live_workers(now), now) end -- guard: job.live
 write_counts(job)
 settle({ entry })
 return reply

@@ -11,7 +11,7 @@ local HOLD_MS = 10000 -- for which a redrive in several calls may rest before th
 
 -- `chosen` counts the dead map tasks of all calls of this redrive; `more` is 1 when another follows.
 local job = read_job()
-if not job then return { 'GONE' } end
+if not job then return { 'GONE' } end -- guard
 if job.state == 'cancelled' then return { 'ENDED', job.state } end -- guard
 if not job.total then return { 'UNSEALED' } end -- guard
 if job.state == 'reducing' then return { 'REDUCING' } end -- guard

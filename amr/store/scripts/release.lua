@@ -18,14 +18,14 @@ local job = read_job()
 local released, entries = 0, {}
 for at = tasks, #ARGV, 2 do
   local field, entry = ARGV[at], ARGV[at + 1]
-  local value = job and job.live and redis.call('HGET', inflight_key, field)
+  local value = job and job.live and redis.call('HGET', inflight_key, field) -- guard: job.live
   local flight = value and read_flight(value)
-  if flight and flight.entry == entry and not flight.delayed then
+  if flight and flight.entry == entry and not flight.delayed then -- guard: flight.entry == entry
     if job.paused then hold(job, field, flight) else requeue(field, flight) end
     released = released + 1
   end
   entries[#entries + 1] = entry
 end
-if job and job.live then redis.call('HSET', job_key, 'delayed', job.delayed) end
+if job and job.live then redis.call('HSET', job_key, 'delayed', job.delayed) end -- guard: job.live
 settle(entries)
 return { 'OK', released }

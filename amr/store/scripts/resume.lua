@@ -7,9 +7,9 @@
 -- Include: job emit feed
 
 local job = read_job()
-if not job then return { 'GONE' } end
+if not job then return { 'GONE' } end -- guard
 if not job.live then return { 'ENDED', job.state } end -- guard
-if job.paused then
+if job.paused then -- guard: job.paused
   job.paused = false
   redis.call('HDEL', job_key, 'paused')
   redis.call('INCR', epoch_key)

@@ -7,11 +7,11 @@
 -- Include: job emit bury complete
 
 local job = read_job()
-if not job then return { 'GONE' } end
-if job.total then return { job.total == tonumber(total) and 'OK' or 'GAP', job.total } end
-if not job.live then return { 'GONE' } end
+if not job then return { 'GONE' } end -- guard
+if job.total then return { job.total == tonumber(total) and 'OK' or 'GAP', job.total } end -- guard
+if not job.live then return { 'GONE' } end -- guard
 local appended = redis.call('LLEN', inputs_key)
-if appended ~= tonumber(total) then return { 'GAP', appended } end
+if appended ~= tonumber(total) then return { 'GAP', appended } end -- guard
 
 job.state, job.total = 'mapping', appended
 redis.call('HSET', job_key, 'state', job.state, 'total', job.total)

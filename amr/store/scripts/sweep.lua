@@ -8,7 +8,7 @@
 -- Include: job emit feed requeue settle complete
 
 local job = read_job()
-if not job or not job.live then return { 'GONE' } end
+if not job or not job.live then return { 'GONE' } end -- guard
 local now = now_ms()
 
 local function last_delivered()
@@ -28,14 +28,14 @@ local last_ms, last_seq = last_delivered()
 local function is_lost(field, flight)
   if flight.delayed then
     -- One of a paused job has no time: it waits for its job.
-    return not job.paused and not redis.call('ZSCORE', delayed_key, JOB_ID .. ' ' .. field)
+    return not job.paused and not redis.call('ZSCORE', delayed_key, JOB_ID .. ' ' .. field) -- guard: not job.paused
   end
   local ms, seq = string.match(flight.entry, '^(%d+)-(%d+)$')
   ms, seq = tonumber(ms), tonumber(seq)
   local age = now - ms -- below 0 when the clock was set back, or a stranger wrote a later id
-  if age >= 0 and age < tonumber(older_ms) then return false end
+  if age >= 0 and age < tonumber(older_ms) then return false end -- guard
   if #redis.call('XRANGE', stream_key, flight.entry, flight.entry) == 0 then return true end
-  if ms > last_ms or (ms == last_ms and seq > last_seq) then return false end
+  if ms > last_ms or (ms == last_ms and seq > last_seq) then return false end -- guard
   return #redis.call('XPENDING', stream_key, 'amr', flight.entry, flight.entry, 1) == 0
 end
 

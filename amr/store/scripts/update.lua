@@ -8,7 +8,7 @@
 
 -- An empty argument leaves its value as it is; a rate of 0 is none.
 local job = read_job()
-if not job then return { 'GONE' } end
+if not job then return { 'GONE' } end -- guard
 if not job.live then return { 'ENDED', job.state } end -- guard
 if new_concurrency ~= '' then
   job.concurrency = tonumber(new_concurrency)

@@ -25,7 +25,7 @@ end
 
 -- A job that its rate holds back stands among the delayed with its next task's time, as "feed".
 local function feed_again_in_time(job)
-  if not job.rate or job.fed >= redis.call('LLEN', inputs_key) then return end
+  if not job.rate or job.fed >= redis.call('LLEN', inputs_key) then return end -- guard
   redis.call('ZADD', delayed_key, math.ceil(job.rate_at), JOB_ID .. ' feed')
 end
 
