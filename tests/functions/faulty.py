@@ -92,6 +92,14 @@ def third_time(body, context):
     return context.attempt
 
 
+def second_time(body, context):
+    """Doubles; raises on the first attempt of each third task."""
+    record("start", context)
+    if context.attempt == 1 and not context.index % 3:
+        raise ValueError("the first attempt is too early")
+    return body * 2
+
+
 def later(body, context):
     """Puts itself off three times."""
     seen = context.state.setdefault(context.index, 0)

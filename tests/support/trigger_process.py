@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -35,6 +37,7 @@ class TriggerProcess:
         options: of the command.
         processes: number of workers.
         functions: directory of the functions that it serves.
+        environment: that it runs in.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class TriggerProcess:
         *options: str,
         processes: int = 2,
         functions: Path = FUNCTIONS,
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         self.record_file = directory / "record.txt"
         self.log_file = directory / f"trigger-{id(self)}.log"
@@ -51,14 +55,11 @@ class TriggerProcess:
         self._command += ["--redis-url", url, "--functions", str(functions)]
         self._command += ["--processes", str(processes), "--lease", "2s", *options]
         self.processes = processes
+        self._environment = dict(environment) | {"RECORD": str(self.record_file)}
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        environment = os.environ | {"RECORD": str(self.record_file)}
-        with open(self.log_file, "ab") as log:
-            self.process = subprocess.Popen(
-                self._command, stderr=log, stdout=log, env=environment, start_new_session=True
-            )
+        self._start()
         wait_for(lambda: "trigger is up" in self.log(), what="the trigger's start")
         return self
 
@@ -78,6 +79,12 @@ class TriggerProcess:
     def pid(self) -> int:
         assert self.process is not None
         return self.process.pid
+
+    def _start(self) -> None:
+        with open(self.log_file, "ab") as log:
+            self.process = subprocess.Popen(
+                self._command, stderr=log, stdout=log, env=self._environment, start_new_session=True
+            )
 
     def lives(self) -> bool:
         """Whether the supervisor runs."""
@@ -112,3 +119,31 @@ class TriggerProcess:
         rows = [line.split() for line in self.record_file.read_text().splitlines()]
         calls = [Call(e, stage, int(i), int(a), *rest) for e, stage, i, a, *rest in rows]
         return [call for call in calls if call.event == event]
+
+
+class KeptTrigger(TriggerProcess):
+    """A trigger that is started again whenever it ends, as a process manager does."""
+
+    def __enter__(self) -> Self:
+        self._left = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._start()
+        self._keeper.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._left.set()
+        self._keeper.join()
+        super().__exit__(kind, error, traceback)
+
+    def _keep(self) -> None:
+        while not self._left.wait(0.02):
+            if not self.lives():
+                assert self.process is not None
+                self.process.wait()
+                self._start()

@@ -1,0 +1,5 @@
+"""Python runs this at the start of each process that has this folder on its path."""
+
+from tests.support import crash_points
+
+crash_points.install()
