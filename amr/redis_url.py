@@ -1,9 +1,11 @@
 """Redis URLs: read, masked and written back.
 
 ``redis[+tls]://[[USER]:PASSWORD@]HOST[:PORT][/DB]#STREAM``, ``rediss://`` as another name of
-``redis+tls://``, ``unix://[[USER]:PASSWORD@]PATH[?db=N]#STREAM`` and
-``redis+sentinel://[[USER]:PASSWORD@]HOST:PORT,HOST:PORT/SERVICE[/DB]#STREAM``. User, password and
-path are percent-decoded. No error ever repeats a part of the URL that may hold a password.
+``redis+tls://``, ``unix://[[USER]:PASSWORD@]PATH[?db=N]#STREAM``,
+``redis+sentinel://[[USER]:PASSWORD@]HOST:PORT,HOST:PORT/SERVICE[/DB]#STREAM`` and
+``redis+cluster://[[USER]:PASSWORD@]HOST:PORT,HOST:PORT#STREAM`` (``rediss+cluster://`` with TLS).
+Behind ``#``, ``STREAM/K`` means K streams (``amr/partitions.py``). User, password and path are
+percent-decoded. No error ever repeats a part of the URL that may hold a password.
 """
 
 from __future__ import annotations
@@ -17,12 +19,15 @@ from urllib.parse import quote, unquote
 from amr.errors import SettingsError
 from amr.suggest import did_you_mean
 
-Scheme = Literal["redis", "rediss", "unix", "redis+sentinel"]
+Scheme = Literal["redis", "rediss", "unix", "redis+sentinel", "redis+cluster", "rediss+cluster"]
 
 #: Stream that a URL without a fragment names.
 DEFAULT_STREAM = "inputs"
 DEFAULT_PORT = 6379
 DEFAULT_SENTINEL_PORT = 26379
+
+#: Most streams that one URL may mean.
+MOST_STREAMS = 256
 
 _SCHEMES: Mapping[str, Scheme] = {
     "redis": "redis",
@@ -30,12 +35,17 @@ _SCHEMES: Mapping[str, Scheme] = {
     "redis+tls": "rediss",
     "unix": "unix",
     "redis+sentinel": "redis+sentinel",
+    "redis+cluster": "redis+cluster",
+    "rediss+cluster": "rediss+cluster",
 }
+_TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs")
 _OPTIONS: Mapping[Scheme, tuple[str, ...]] = {
     "redis": (),
-    "rediss": ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs"),
+    "rediss": _TLS_OPTIONS,
     "unix": ("db",),
     "redis+sentinel": (),
+    "redis+cluster": (),
+    "rediss+cluster": _TLS_OPTIONS,
 }
 _CERT_REQS = ("required", "optional", "none")
 _FORM = "redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]#STREAM"
@@ -51,8 +61,9 @@ class RedisTarget:
     """Where a stream lives: a server (or a set of sentinels), a database and the stream's name.
 
     Attributes:
-        scheme: ``redis``, ``rediss`` (TLS), ``unix`` or ``redis+sentinel``.
-        host: name or address; empty for ``unix`` and ``redis+sentinel``.
+        scheme: ``redis``, ``rediss`` (TLS), ``unix``, ``redis+sentinel``, ``redis+cluster`` or
+            ``rediss+cluster``.
+        host: name or address; empty for ``unix``, ``redis+sentinel`` and a Cluster.
         port: TCP port.
         db: number of the database.
         username: ACL user, or None for the default user.
@@ -60,7 +71,10 @@ class RedisTarget:
         path: the socket's path for ``unix``, else empty.
         sentinels: (host, port) of each sentinel.
         service: name of the primary that the sentinels watch.
-        stream: name of the task stream.
+        nodes: (host, port) of nodes of a Cluster; any of them tells where the stream is.
+        stream: name of the task stream, or of all of them where there are several.
+        streams: number of streams: those that ``amr.partitions.partitions`` names; 1 is the stream
+            itself.
         tls: the ``ssl_…`` options of the URL, by name.
     """
 
@@ -73,8 +87,15 @@ class RedisTarget:
     path: str = ""
     sentinels: tuple[tuple[str, int], ...] = ()
     service: str = ""
+    nodes: tuple[tuple[str, int], ...] = ()
     stream: str = DEFAULT_STREAM
+    streams: int = 1
     tls: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def uses_tls(self) -> bool:
+        """Says if the connection is encrypted."""
+        return self.scheme in ("rediss", "rediss+cluster")
 
     @property
     def masked(self) -> str:
@@ -91,7 +112,7 @@ class RedisTarget:
         Raises:
             SettingsError: ``name`` is not a stream name.
         """
-        return replace(self, stream=checked_stream_name(name))
+        return replace(self, stream=checked_stream_name(name), streams=1)
 
     def _write(self, password: str) -> str:
         login = quote(self.username or "", safe="")
@@ -104,11 +125,14 @@ class RedisTarget:
         elif self.scheme == "redis+sentinel":
             hosts = ",".join(_join(host, port) for host, port in self.sentinels)
             where = f"{hosts}/{quote(self.service, safe='')}{database}"
+        elif self.nodes:
+            where = ",".join(_join(host, port) for host, port in self.nodes)
         else:
             where = _join(self.host, self.port) + database
         options = "&".join(f"{name}={quote(value)}" for name, value in self.tls)
         where += f"?{options}" if options else ""
-        return f"{self.scheme}://{login}{where}#{self.stream}"
+        streams = f"/{self.streams}" if self.streams > 1 else ""
+        return f"{self.scheme}://{login}{where}#{self.stream}{streams}"
 
 
 def checked_stream_name(name: str) -> str:
@@ -220,7 +244,8 @@ class _Parser:
         place, _, query = rest.partition("?")
         target = self._place(scheme, place)
         options = self._options(scheme, query)
-        stream = unquote(fragment) or DEFAULT_STREAM
+        name, slash, count = unquote(fragment).partition("/")
+        stream = name or DEFAULT_STREAM
         if not _STREAM_NAME.fullmatch(stream):
             self._refuse(f"what follows '#' cannot name a stream: {_STREAM_RULE}")
         user, colon, password = login.partition(":")
@@ -230,6 +255,7 @@ class _Parser:
             username=unquote(user) or None,
             password=(unquote(password) or None) if colon else None,
             stream=stream,
+            streams=self._count(count) if slash else 1,
             tls=tuple(options.items()),
         )
 
@@ -251,6 +277,8 @@ class _Parser:
         hosts, _, path = place.partition("/")
         if scheme == "redis+sentinel":
             return self._sentinels(hosts, path)
+        if scheme in ("redis+cluster", "rediss+cluster"):
+            return self._cluster(scheme, hosts, path)
         host, port = self._host(hosts, DEFAULT_PORT)
         return RedisTarget(scheme, host=host, port=port, db=self._database(path.rstrip("/")))
 
@@ -268,6 +296,20 @@ class _Parser:
             sentinels=sentinels,
             service=unquote(service),
         )
+
+    def _cluster(self, scheme: Scheme, hosts: str, path: str) -> RedisTarget:
+        nodes = tuple(self._host(host, DEFAULT_PORT) for host in hosts.split(","))
+        if self._database(path.rstrip("/")):
+            self._refuse("a Redis Cluster has the database 0 only; leave the database out")
+        return RedisTarget(scheme, nodes=nodes)
+
+    def _count(self, text: str) -> int:
+        number = int(text) if re.fullmatch(r"[0-9]{1,3}", text) else 0
+        if not 1 <= number <= MOST_STREAMS:
+            self._refuse(
+                f"behind '#STREAM/' stands the number of streams, from 1 to {MOST_STREAMS}"
+            )
+        return number
 
     def _host(self, text: str, default_port: int) -> tuple[str, int]:
         found = _HOST_AND_PORT.fullmatch(text)
@@ -306,7 +348,7 @@ class _Parser:
 
     def _unknown_option(self, scheme: Scheme, name: str) -> str:
         allowed = _OPTIONS[scheme]
-        if scheme == "redis" and name in _OPTIONS["rediss"]:
+        if scheme.startswith("redis") and name in _TLS_OPTIONS:
             return f"the option {name} is for rediss:// URLs"
         known = f"known are {', '.join(allowed)}" if allowed else f"{scheme}:// has none"
         return f"unknown option {name[:40]!r}; {known}{did_you_mean(name, allowed)}"

@@ -5,6 +5,7 @@
 ``redis_target``  its target with a stream that no other test uses
 ``redis_url``     the same as a URL
 ``redis_client``  a client of it
+``redis_cluster`` a running Redis Cluster of three nodes, shared by the session
 ``new_redis``     starts more servers for a test that kills, restarts or configures its own
 """
 
@@ -24,6 +25,7 @@ import redis
 
 from amr.redis_url import RedisTarget
 from amr.store.connection import connect
+from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_server import RedisServer, redis_binaries, redis_version
 
 STORE_TESTS = Path(__file__).parent / "store"
@@ -65,6 +67,13 @@ def redis_server(redis_binary: Path) -> Iterator[RedisServer]:
             yield server
         finally:
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(redis_binary: Path) -> Iterator[RedisCluster]:
+    """A running Redis Cluster; tests may move streams in it, and leave its nodes alive."""
+    with _short_directory() as directory, RedisCluster(directory, binary=redis_binary) as cluster:
+        yield cluster
 
 
 @pytest.fixture

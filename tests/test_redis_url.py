@@ -49,6 +49,23 @@ from amr.redis_url import (
                 stream="q",
             ),
         ),
+        (
+            "redis+cluster://u:p@a:1,b,[::2]:3/0#q/4",
+            RedisTarget(
+                "redis+cluster",
+                username="u",
+                password="p",
+                nodes=(("a", 1), ("b", 6379), ("::2", 3)),
+                stream="q",
+                streams=4,
+            ),
+        ),
+        (
+            "rediss+cluster://a?ssl_ca_certs=/x.pem",
+            RedisTarget("rediss+cluster", nodes=(("a", 6379),), tls=(("ssl_ca_certs", "/x.pem"),)),
+        ),
+        ("redis://h#/2", RedisTarget("redis", "h", streams=2)),
+        ("redis://h#in/1", RedisTarget("redis", "h", stream="in")),
     ],
 )
 def test_every_form_of_url_is_read(text: str, target: RedisTarget) -> None:
@@ -90,6 +107,13 @@ def test_a_password_that_a_shell_put_in_unencoded_is_read(password: str) -> None
         ("unix:///s?dbb=1", 'did you mean "db"?'),
         ("redis+sentinel://a:1,b:2", "no service"),
         ("redis+sentinel://a:1,,b/main", "no host"),
+        ("redis+cluster://a:1,,b", "no host"),
+        ("redis+cluster://a:1/2", "database 0 only"),
+        ("redis+cluster://a?ssl_ca_certs=x", "for rediss://"),
+        ("redis://h#in/0", "from 1 to 256"),
+        ("redis://h#in/257", "from 1 to 256"),
+        ("redis://h#in/", "from 1 to 256"),
+        ("redis://h#in/two", "from 1 to 256"),
     ],
 )
 def test_a_wrong_url_is_refused_with_what_is_wrong(text: str, complaint: str) -> None:
@@ -136,6 +160,7 @@ _SECRETS = st.none() | st.text(st.characters(codec="utf-8"), min_size=1, max_siz
         username=_SECRETS,
         password=_SECRETS,
         stream=_NAMES,
+        streams=st.integers(1, 256),
     )
 )
 def test_a_written_url_reads_back_as_the_same_target(target: RedisTarget) -> None:
@@ -147,6 +172,8 @@ def test_a_written_url_reads_back_as_the_same_target(target: RedisTarget) -> Non
     [
         "unix://u:p@/a%20b/r.sock?db=2#s",
         "redis+sentinel://:p@a:1,b:2/main/5#q",
+        "redis+cluster://:p@a:1,b:2#q/7",
+        "rediss+cluster://a:1?ssl_cert_reqs=none#q",
         "rediss://h:1/2?ssl_ca_certs=/x.pem&ssl_cert_reqs=none#s",
     ],
 )

@@ -36,6 +36,8 @@ from amr.errors import RedisUnavailableError
 from amr.log import RateLimited
 from amr.redis_url import RedisTarget
 from amr.settings import BLOCK_S
+from amr.store.cluster import NodeConnection, SlotMovedError, TlsNodeConnection
+from amr.store.keys import Keys
 
 if TYPE_CHECKING:
     import threading
@@ -86,12 +88,17 @@ def connect(target: RedisTarget, *, blocking: bool = False) -> redis.Redis:
     options = _options(target, REPLY_TIMEOUT_S + (BLOCK_S if blocking else 0.0))
     if target.scheme == "redis+sentinel":
         return _connect_by_sentinels(target, options)
+    kind: type[redis.Connection] | type[redis.UnixDomainSocketConnection]
     if target.scheme == "unix":
-        kind: type[redis.Connection] | type[redis.UnixDomainSocketConnection]
         kind = redis.UnixDomainSocketConnection
         options |= {"path": target.path}
+    elif target.nodes:
+        kind = TlsNodeConnection if target.uses_tls else NodeConnection
+        key = Keys(target.stream).stream_key("stream")
+        options |= {"nodes": target.nodes, "stream_key": key, "socket_keepalive": True}
+        options |= _tls_options(target)
     else:
-        kind = redis.SSLConnection if target.scheme == "rediss" else redis.Connection
+        kind = redis.SSLConnection if target.uses_tls else redis.Connection
         options |= {"host": target.host, "port": target.port, "socket_keepalive": True}
         options |= _tls_options(target)
     pool = redis.ConnectionPool(connection_class=kind, **options)
@@ -257,14 +264,16 @@ def _explain(error: RedisError, target: RedisTarget) -> str | None:
     if isinstance(error, MovedError):
         return (
             f"it is a node of a Cluster, and the stream {target.stream!r} lives on "
-            f"{error.host}:{error.port}; give that address"
+            f"{error.host}:{error.port}: write redis+cluster:// for redis://"
         )
+    if isinstance(error, SlotMovedError):
+        return f"the stream {target.stream!r} has no node for the moment ({error}); try again"
     if isinstance(error, InvalidResponse):
         return "it does not speak Redis's protocol; is the port right?"
     if _is_tls_refusal(error):
         return _explain_tls(error)
     if isinstance(error, ReplyTimeoutError):
-        hint = ", and does it speak TLS" if target.scheme == "rediss" else ""
+        hint = ", and does it speak TLS" if target.uses_tls else ""
         return f"it does not answer ({error}); is the address right{hint}, no firewall between?"
     if isinstance(error, redis.ConnectionError):
         hung_up = any(told in str(error) for told in ("closed by server", "reset by peer", "EOF"))
