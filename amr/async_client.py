@@ -6,7 +6,7 @@ Each call runs on a thread, so that a cancelled one never spoils a connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -21,12 +21,16 @@ from amr.store.inspect import FailedTask, JobStatus
 
 
 class AsyncClient:
-    """Talks to one stream; arguments, results and errors are those of ``Client``."""
+    """Talks to a stream or several; arguments, results and errors are those of ``Client``."""
 
     def __init__(
-        self, url: str | RedisTarget | None = None, *, confirm_timeout_s: float | None = None
+        self,
+        url: str | RedisTarget | Sequence[str | RedisTarget] | None = None,
+        *,
+        streams: int | None = None,
+        confirm_timeout_s: float | None = None,
     ) -> None:
-        self._client = Client(url, confirm_timeout_s=confirm_timeout_s)
+        self._client = Client(url, streams=streams, confirm_timeout_s=confirm_timeout_s)
 
     async def __aenter__(self) -> Self:
         return self
@@ -50,12 +54,13 @@ class AsyncClient:
         id: str | None = None,
         inputs: Iterable[Any] | None = None,
         durability: str | None = None,
+        stream: str | None = None,
     ) -> AsyncJob:
         """Submits a job and returns at once; see ``Client.invoke``."""
-        invoked = await asyncio.to_thread(
-            self._client.invoke, job, id=id, inputs=inputs, durability=durability
+        invoke = partial(
+            self._client.invoke, job, id=id, inputs=inputs, durability=durability, stream=stream
         )
-        return AsyncJob(invoked)
+        return AsyncJob(await asyncio.to_thread(invoke))
 
     def job(self, id: str) -> AsyncJob:
         """Returns the handle of a job that was invoked before; its existence is not checked."""

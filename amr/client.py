@@ -2,65 +2,58 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from amr.controller import checked_job_id, submit
+from amr.controller import checked_job_id, new_job_id, submit
 from amr.job import JobSpec, check_functions
 from amr.job_handle import Job
 from amr.jobfile import JobLike, read_spec
+from amr.partitions import StreamSet
 from amr.redis_url import RedisTarget
-from amr.session import Session
-from amr.settings import confirm_timeout, resolve_target
+from amr.session import Session, session_of
+from amr.settings import confirm_timeout, resolve_targets
 from amr.store.connection import redis_errors
 from amr.store.inspect import JobStatus
 from amr.store.replies import Code
 from amr.store.search import JobFilter, find_jobs
-
-
-@dataclass(frozen=True, slots=True)
-class StreamView:
-    """Who works on a stream, and how fast.
-
-    Attributes:
-        workers: live workers.
-        lag: entries that no worker has taken.
-        pending: entries that workers hold.
-        active_jobs: jobs that have not ended.
-        rate: map tasks that end in a second.
-    """
-
-    workers: int
-    lag: int
-    pending: int
-    active_jobs: int
-    rate: float
+from amr.store.view import StreamView, view_streams
 
 
 class Client:
-    """Talks to one stream.
+    """Talks to one stream, or to a set of them.
 
     Args:
-        url: the Redis and stream, such as ``redis://:secret@host:6379#inputs``. Without it the
-            environment names them, or the instance of an ``amr up`` in this folder or above.
+        url: the Redis and stream, such as ``redis://:secret@host:6379#inputs``, or several. Else
+            the environment names them, or the instance of an ``amr up`` in this folder or above.
+        streams: number of streams that each URL means, as its ``#inputs/4`` does.
         confirm_timeout_s: seconds that replicas or the disk have to acknowledge a durable job; 5,
             where ``AMR_CONFIRM_TIMEOUT`` does not name another time.
+
+    Attributes:
+        streams: the session of each stream; of a client of several, ``target``, ``inspector`` and
+            ``fleet`` are of the first one.
 
     Raises:
         SettingsError: the URL is wrong, or nothing names a Redis.
     """
 
     def __init__(
-        self, url: str | RedisTarget | None = None, *, confirm_timeout_s: float | None = None
+        self,
+        url: str | RedisTarget | Sequence[str | RedisTarget] | None = None,
+        *,
+        streams: int | None = None,
+        confirm_timeout_s: float | None = None,
     ) -> None:
-        self.target = url if isinstance(url, RedisTarget) else resolve_target(url)
-        self._session = Session(self.target, confirm_timeout(confirm_timeout_s))
-        self.inspector = self._session.inspector
-        self.fleet = self._session.fleet
+        targets = resolve_targets(url, streams)
+        timeout_s = confirm_timeout(confirm_timeout_s)
+        sessions = [Session(target, timeout_s) for target in targets]
+        self.streams = StreamSet(sessions)
+        self.target = targets[0]
+        self.inspector = sessions[0].inspector
+        self.fleet = sessions[0].fleet
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +68,8 @@ class Client:
 
     def close(self) -> None:
         """Ends the connections; the next call makes new ones."""
-        self._session.close()
+        for session in self.streams:
+            session.close()
 
     def invoke(
         self,
@@ -84,6 +78,7 @@ class Client:
         id: str | None = None,
         inputs: Iterable[Any] | None = None,
         durability: str | None = None,
+        stream: str | None = None,
     ) -> Job:
         """Submits a job and returns at once, also while no trigger is up.
 
@@ -94,6 +89,7 @@ class Client:
             inputs: takes the place of the description's inputs; may be any iterable, and is read
                 once, a chunk at a time.
             durability: ``memory``, ``replica`` or ``disk``, in place of the description's.
+            stream: name of the stream it goes to; without it, the hash of its id decides.
 
         Raises:
             JobSpecError: the description is wrong; every mistake is named.
@@ -104,31 +100,34 @@ class Client:
             UnconfirmedError: too few have acknowledged the job; invoke it again with the same id.
         """
         spec = read_spec(job, has_inputs=inputs is not None).with_durability(durability)
-        with redis_errors(self.target):
-            check_served(spec, self.served_functions())
+        new_id = new_job_id(spec)
+        home = self.streams.named(stream) if stream else self.streams.of_job(id or new_id)
+        if id is not None:
+            home = session_of(self.streams, checked_job_id(id), home)
+        with redis_errors(home.target):
+            check_served(spec, home.fleet.served_functions())
             submission = submit(
-                self._session.link,
-                self._session.transitions,
+                home.link,
+                home.transitions,
                 spec,
                 id,
                 inputs,
-                self.inspector.largest_body,
-                self._session.confirmer,
-                self._session.admission,
+                home.inspector.largest_body,
+                home.confirmer,
+                home.admission,
+                new_id,
             )
-        return Job(
-            self._session, submission.job, created=submission.created, total=submission.total
-        )
+        only_home = StreamSet([home])
+        return Job(only_home, submission.job, created=submission.created, total=submission.total)
 
     def job(self, id: str) -> Job:
         """Returns the handle of a job that was invoked before; its existence is not checked."""
-        return Job(self._session, checked_job_id(id))
+        return Job(self.streams, checked_job_id(id))
 
     def newest(self) -> Job | None:
         """Returns the job that was invoked last, or None when there is none."""
-        with redis_errors(self.target):
-            ids = self.inspector.job_ids(1)
-        return Job(self._session, ids[0]) if ids else None
+        jobs = self.jobs(most=1)
+        return self.job(jobs[0].job) if jobs else None
 
     def jobs(
         self,
@@ -149,8 +148,12 @@ class Client:
             most: how many jobs to return.
         """
         wanted = JobFilter(state, name, newer_s, older_s)
-        with redis_errors(self.target):
-            return list(islice(find_jobs(self.inspector, self.fleet, wanted), most))
+        found: list[JobStatus] = []
+        for session in self.streams:
+            with redis_errors(session.target):
+                found += islice(find_jobs(session.inspector, session.fleet, wanted), most)
+        found.sort(key=lambda status: status.created_ms, reverse=True)
+        return found[:most]
 
     def prune(self, *, older_s: float = 0.0, state: str | None = None) -> int:
         """Deletes what is kept of jobs that have ended; returns how many there were.
@@ -160,35 +163,27 @@ class Client:
             state: only jobs that ended in this state.
         """
         wanted = JobFilter(state, None, None, None)
-        with redis_errors(self.target):
-            found = find_jobs(self.inspector, self.fleet, wanted)
-            prune = self._session.transitions.prune
-            ended = [prune(status.job, older_s) for status in found if not status.live]
-            return sum(self._session.run(call).code is Code.OK for call in ended)
+        pruned = 0
+        for session in self.streams:
+            with redis_errors(session.target):
+                found = find_jobs(session.inspector, session.fleet, wanted)
+                ended = [status.job for status in found if not status.live]
+            calls = [session.transitions.prune(job, older_s) for job in ended]
+            pruned += sum(session.run(call).code is Code.OK for call in calls)
+        return pruned
 
     def served_functions(self) -> set[str] | None:
         """Returns the functions that the live triggers serve, or None when there is no trigger."""
-        with redis_errors(self.target):
-            live = self.fleet.live_triggers()
-        return set().union(*(trigger.facts["functions"] for trigger in live)) if live else None
+        served = []
+        for session in self.streams:
+            with redis_errors(session.target):
+                served.append(session.fleet.served_functions())
+        return set().union(*filter(None, served)) if any(s is not None for s in served) else None
 
     def stream_view(self, sample_s: float = 0.5) -> StreamView:
-        """Returns who works on the stream and how fast, measured over ``sample_s`` seconds."""
+        """Returns who works here and how fast, measured over ``sample_s`` seconds."""
         with redis_errors(self.target):
-            jobs = self.inspector.active_ids()
-            before = self._done(jobs)
-            started = time.monotonic()
-            if jobs:
-                time.sleep(sample_s)
-            rate = (self._done(jobs) - before) / max(sample_s, time.monotonic() - started)
-            backlog = self.fleet.backlog()
-            workers = len(self.fleet.live_workers())
-        return StreamView(workers, backlog.lag, backlog.pending, len(jobs), round(rate, 1))
-
-    def _done(self, jobs: list[str]) -> int:
-        """Returns how many map tasks of the jobs have ended."""
-        statuses = self.inspector.statuses(jobs)
-        return sum(s.succeeded + s.failed for s in statuses if s is not None)
+            return view_streams([(each.inspector, each.fleet) for each in self.streams], sample_s)
 
 
 def check_served(spec: JobSpec, served: set[str] | None) -> None:

@@ -67,6 +67,7 @@ def submit(
     most_bytes: Callable[[], int] = lambda: wire.MAX_BODY_BYTES,
     confirmer: Confirmer | None = None,
     admission: Admission | None = None,
+    new_id: str | None = None,
 ) -> Submission:
     """Makes a job of a description.
 
@@ -79,6 +80,7 @@ def submit(
         most_bytes: tells the bytes an input may have; asked when there is a large one.
         confirmer: confirms the job at its durability; without one it is not confirmed.
         admission: says whether there is room for the job; without one there is.
+        new_id: what ``new_job_id`` made, where it had to be known before.
 
     Raises:
         JobConflictError: the id belongs to a job with other content.
@@ -95,7 +97,7 @@ def submit(
     # The id of a job that cannot be asked for again tells its content apart as well.
     repeatable = not fresh or spec.durability != "memory"
     digest = _digest(spec, () if lazy else source) if repeatable else ""
-    job = _new_id(spec) if job is None else checked_job_id(job)
+    job = (new_id or new_job_id(spec)) if job is None else checked_job_id(job)
     record = _record(spec, digest or job)
     confirmation = confirmer.confirmation(job, spec.durability) if confirmer else None
     sender = _Sender(link, transitions, job, record, confirmation, admission)
@@ -291,7 +293,7 @@ def _digest(spec: JobSpec, inputs: Iterable[Any]) -> str:
     return digest.hexdigest()
 
 
-def _new_id(spec: JobSpec) -> str:
+def new_job_id(spec: JobSpec) -> str:
     """Returns a new id that begins with the job's name, so that people can tell jobs apart."""
     slug = re.sub(r"[^a-z0-9]+", "-", spec.display_name.lower()).strip("-")[:40].strip("-")
     random = "".join(secrets.choice(_ID_LETTERS) for _ in range(8))

@@ -8,7 +8,8 @@ AmrError
 │   ├── UnknownJobError        no job has this id
 │   └── JobConflictError       the id is taken by a job with other content
 ├── RedisUnavailableError      Redis cannot be reached, or refuses us
-│   └── RedisUnsuitableError   Redis answers, but must not be used as it is set up
+│   ├── RedisUnsuitableError   Redis answers, but must not be used as it is set up
+│   └── OverloadedError        there is no room for another job at the moment
 ├── JobEndedError              the job ended without a result
 │   ├── JobFailedError
 │   └── JobCancelledError

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NoReturn
 
 from amr.errors import UnknownJobError, UsageError
-from amr.session import Session
+from amr.partitions import StreamSet
+from amr.redis_url import RedisTarget
+from amr.session import Session, session_of
 from amr.states import JobState
 from amr.store.connection import redis_errors
-from amr.store.inspect import JobStatus
+from amr.store.inspect import Inspector, JobStatus
 from amr.store.replies import Code, Reply
+from amr.store.transitions import Transitions
 
 #: Dead tasks that one call redrives.
 _CHUNK = 500
@@ -38,10 +42,28 @@ class JobControl:
         id: job id.
     """
 
-    def __init__(self, session: Session, id: str) -> None:
+    def __init__(self, sessions: StreamSet[Session], id: str) -> None:
         self.id = id
-        self._session = session
-        self._transitions = session.transitions
+        self._sessions = sessions
+
+    @cached_property
+    def _session(self) -> Session:
+        """The session of the stream that has the job, looked for at the first need."""
+        return session_of(self._sessions, self.id)
+
+    @property
+    def _transitions(self) -> Transitions:
+        return self._session.transitions
+
+    @property
+    def target(self) -> RedisTarget:
+        """The stream that has the job."""
+        return self._session.target
+
+    @property
+    def inspector(self) -> Inspector:
+        """Reads what the store holds of the job."""
+        return self._session.inspector
 
     def status(self) -> JobStatus:
         """Returns where the job stands.

@@ -17,6 +17,7 @@ from amr.errors import (
     WaitTimeoutError,
 )
 from amr.job_control import JobControl
+from amr.partitions import StreamSet
 from amr.session import Session
 from amr.states import JobState
 from amr.store.connection import redis_errors
@@ -37,9 +38,14 @@ class Job(JobControl):
     """
 
     def __init__(
-        self, session: Session, id: str, *, created: bool = False, total: int | None = None
+        self,
+        sessions: StreamSet[Session],
+        id: str,
+        *,
+        created: bool = False,
+        total: int | None = None,
     ) -> None:
-        super().__init__(session, id)
+        super().__init__(sessions, id)
         self.created = created
         self.total = total
 

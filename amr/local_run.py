@@ -30,6 +30,7 @@ class LocalInstance:
         processes: number of workers; the cores of this machine by default.
         directory: keeps the instance's data there, for an ``amr up``; None keeps nothing.
         log_level: of the trigger and its workers.
+        streams: number of streams.
     """
 
     def __init__(
@@ -39,8 +40,9 @@ class LocalInstance:
         *,
         directory: Path | None = None,
         log_level: int = logging.WARNING,
+        streams: int = 1,
     ) -> None:
-        self._redis = EmbeddedRedis(directory, durable=directory is not None)
+        self._redis = EmbeddedRedis(directory, durable=directory is not None, streams=streams)
         self._functions = functions
         self._processes = processes
         self._log_level = log_level

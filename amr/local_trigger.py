@@ -9,8 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from amr.errors import AmrError
+from amr.partitions import partitions
 from amr.redis_url import RedisTarget
-from amr.trigger.supervisor import Supervisor, TriggerOptions
+from amr.trigger.supervisor import TriggerOptions
+from amr.trigger.supervisors import make_supervisor
 from amr.worker.order import Functions
 
 _START_S = 15.0
@@ -21,7 +23,7 @@ class LocalTrigger:
     """A supervisor and its workers, for as long as the context lasts.
 
     Args:
-        target: the Redis and stream.
+        target: the Redis and its stream or streams.
         functions: what the workers serve.
         processes: number of workers; the cores of this machine by default.
         log_level: of the trigger and its workers.
@@ -35,11 +37,12 @@ class LocalTrigger:
         *,
         log_level: int = logging.WARNING,
     ) -> None:
-        self.workers = processes or os.cpu_count() or 1
+        targets = partitions(target)
+        self.workers = max(len(targets), processes or os.cpu_count() or 1)
         options = TriggerOptions(
             functions=functions, processes=self.workers, grace_s=_STOP_S, log_level=log_level
         )
-        self._supervisor = Supervisor(target, options)
+        self._supervisor = make_supervisor(targets, options)
         self._thread = threading.Thread(target=self._run, name="amr-trigger", daemon=True)
         self._ready = threading.Event()
         self._error: BaseException | None = None

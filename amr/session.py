@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from amr.admission import Admission
+from amr.partitions import StreamSet
 from amr.redis_url import RedisTarget
 from amr.settings import CONFIRM_TIMEOUT_S, max_backlog
 from amr.store.connection import redis_errors
@@ -62,3 +63,19 @@ class Session:
                 yield EventReader(link, self.keys, job, since_ms=since_ms, lines=lines)
         finally:
             self._idle.append(link)
+
+
+def session_of(sessions: StreamSet[Session], job: str, first: Session | None = None) -> Session:
+    """Returns the session of the stream that has a job.
+
+    Args:
+        sessions: where to look; one alone is not asked.
+        job: job id.
+        first: is asked first, and returned if none has the job; that of the id's hash if None.
+    """
+
+    def has(session: Session) -> bool:
+        with redis_errors(session.target):
+            return session.inspector.state(job) is not None
+
+    return sessions.find(first or sessions.of_job(job), has)

@@ -6,15 +6,18 @@ Also the one list of environment variables, and the defaults that several module
 from __future__ import annotations
 
 import os
+import re
 import socket
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
 from amr.durations import parse_duration
 from amr.errors import SettingsError
-from amr.redis_url import RedisTarget, expand_references, parse_redis_url
+from amr.partitions import partitions
+from amr.redis_url import MOST_STREAMS, RedisTarget, expand_references, parse_redis_url
+from amr.wording import quoted
 
 #: Seconds a worker's lease lasts; without a renewal its tasks then go to other workers.
 LEASE_S = 15.0
@@ -31,6 +34,9 @@ MAX_BACKLOG = 10_000_000
 #: Directory of user functions, where neither option nor variable names another.
 FUNCTIONS_DIRECTORY = Path("functions")
 
+#: Between the URLs of one variable; a password may hold blanks, but hardly these.
+_SEVERAL_URLS = re.compile(r"\s+(?=[a-zA-Z+]+://)")
+
 #: Directory in which `amr up` keeps its instance.
 INSTANCE_DIRECTORY = Path(".amr")
 #: File in it that holds the URL of the running instance.
@@ -38,13 +44,14 @@ INSTANCE_URL_FILE = "redis.url"
 
 #: Every environment variable that amr reads, and what it means.
 VARIABLES: Mapping[str, str] = {
-    "AMR_REDIS_URL": "URL of the Redis and stream to use; goes before every other variable",
+    "AMR_REDIS_URL": "URL of the Redis and stream to use, or several; goes before every other",
     "REDIS_URL": "URL of the Redis and stream, where AMR_REDIS_URL is not set",
     "REDIS_HOST": "host of the Redis, where no URL is set",
     "REDIS_PORT": "port beside REDIS_HOST (6379)",
     "REDIS_USERNAME": "ACL user beside REDIS_HOST",
     "REDIS_PASSWORD": "password beside REDIS_HOST",
     "REDIS_PASSWORD_FILE": "file that holds the password, where REDIS_PASSWORD is not set",
+    "AMR_STREAMS": "number of streams that jobs are divided over, where the URL tells none (1)",
     "AMR_FUNCTIONS": "directory of the functions (functions/)",
     "AMR_CONFIRM_TIMEOUT": "time that replicas or the disk have to acknowledge a durable job (5s)",
     "AMR_MAX_BACKLOG": "map tasks that may wait or run before a job is refused (10000000)",
@@ -105,13 +112,80 @@ def resolve_target(
         SettingsError: a URL is wrong, or nothing names a Redis.
     """
     variables = Variables(os.environ if environ is None else environ)
-    if option is not None:
-        return parse_redis_url(expand_references(option, variables, source), source)
+    named = _named_targets([] if option is None else [option], variables, source)
+    if len(named) > 1:
+        raise SettingsError("one URL is wanted here, and several are given")
+    return named[0] if named else _instance_target(variables, directory)
+
+
+def resolve_targets(
+    given: str | RedisTarget | Sequence[str | RedisTarget] | None,
+    streams: int | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    source: str = "--redis-url",
+) -> tuple[RedisTarget, ...]:
+    """Finds the streams to use, each as a target of its own: as ``resolve_target``, but several.
+
+    Args:
+        given: URLs as of ``resolve_target``, or targets; the streams of all of them are a set.
+        streams: number of streams of each; else the URL tells it, or AMR_STREAMS.
+        environ: as of ``resolve_target``.
+        directory: as of ``resolve_target``.
+        source: as of ``resolve_target``.
+
+    Raises:
+        SettingsError: a URL or a number is wrong, nothing names a Redis, or one stream twice.
+    """
+    variables = Variables(os.environ if environ is None else environ)
+    several = [given] if isinstance(given, (str, RedisTarget)) else given or ()
+    targets = [each for each in several if isinstance(each, RedisTarget)]
+    urls = [each for each in several if isinstance(each, str)]
+    if urls or not targets:
+        count = streams or stream_count(environ)
+        named = _named_targets(urls, variables, source)
+        targets += [replace(t, streams=count) if t.streams == 1 else t for t in named]
+    # An instance tells its number itself: AMR_STREAMS may not have been set where it started.
+    targets = targets or [_instance_target(variables, directory)]
+    if streams is not None:
+        targets = [replace(target, streams=streams) for target in targets]
+    found = tuple(stream for target in targets for stream in partitions(target))
+    twice = next((each for at, each in enumerate(found) if each in found[:at]), None)
+    if twice is not None:
+        raise SettingsError(f"{source}: the stream {twice.masked} is named twice")
+    return found
+
+
+def _named_targets(
+    urls: Sequence[str], variables: Mapping[str, str], source: str
+) -> list[RedisTarget]:
+    """Returns what the URLs name, else what the environment does; empty if nothing does."""
+    if urls:
+        return [parse_redis_url(expand_references(url, variables, source), source) for url in urls]
     for name in ("AMR_REDIS_URL", "REDIS_URL"):
-        if url := variables.get(name):
-            return parse_redis_url(url, name)
-    if "REDIS_HOST" in variables:
-        return _from_host_variables(variables)
+        if text := variables.get(name):
+            return [parse_redis_url(url, name) for url in _SEVERAL_URLS.split(text.strip())]
+    return [_from_host_variables(variables)] if "REDIS_HOST" in variables else []
+
+
+def stream_count(environ: Mapping[str, str] | None = None) -> int:
+    """Returns the number of streams that AMR_STREAMS gives, or 1.
+
+    Raises:
+        SettingsError: it is no such number.
+    """
+    text = Variables(os.environ if environ is None else environ).get("AMR_STREAMS") or "1"
+    number = int(text) if re.fullmatch(r"[0-9]{1,3}", text.strip()) else 0
+    if not 1 <= number <= MOST_STREAMS:
+        raise SettingsError(
+            f"AMR_STREAMS: {quoted(text)} is no number of streams; it is 1 to {MOST_STREAMS}"
+        )
+    return number
+
+
+def _instance_target(variables: Mapping[str, str], directory: Path | None) -> RedisTarget:
+    """Returns the instance of an `amr up` in the directory or above it."""
     instance = _find_instance(directory or Path.cwd())
     if instance.target is None:
         raise SettingsError(_nothing_names_a_redis(variables, instance.ignored))
@@ -153,7 +227,7 @@ def max_backlog(environ: Mapping[str, str] | None = None) -> int:
     return int(given)
 
 
-def _from_host_variables(variables: Variables) -> RedisTarget:
+def _from_host_variables(variables: Mapping[str, str]) -> RedisTarget:
     host = variables["REDIS_HOST"]
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     user = quote(variables.get("REDIS_USERNAME", ""), safe="")
@@ -204,7 +278,7 @@ def _answers(target: RedisTarget) -> bool:
     return True
 
 
-def _nothing_names_a_redis(variables: Variables, ignored: tuple[str, ...]) -> str:
+def _nothing_names_a_redis(variables: Mapping[str, str], ignored: tuple[str, ...]) -> str:
     lines = [
         "no Redis is named; one of these names it:",
         "  --redis-url redis://HOST:6379#STREAM",

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from amr.durations import parse_duration
 from amr.errors import SettingsError
-from amr.redis_url import is_reference, references, split_login
+from amr.redis_url import MOST_STREAMS, is_reference, references, split_login
 from amr.settings import resolve_target
 from amr.suggest import did_you_mean
 
@@ -37,6 +37,7 @@ class TriggerSettings:
     Attributes:
         name: the trigger's name.
         source_uri: URL of the Redis and stream; may refer to environment variables.
+        streams: number of streams that the URL means.
         functions: directory of the functions.
         processes: number of worker processes.
         concurrency: async and HTTP calls at a time in each worker.
@@ -51,6 +52,7 @@ class TriggerSettings:
     concurrency: int | None = None
     lease_s: float | None = None
     grace_s: float | None = None
+    streams: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +196,11 @@ def _trigger(name: str, table: Mapping[str, Any]) -> TriggerSettings:
         concurrency=_count(table, "concurrency", where),
         lease_s=_duration(table, "lease", where),
         grace_s=_duration(table, "grace", where),
+        streams=_count(table, "streams", where, MOST_STREAMS),
     )
 
 
-_FIELDS = ("source_uri", "functions", "processes", "concurrency", "lease", "grace")
+_FIELDS = ("source_uri", "streams", "functions", "processes", "concurrency", "lease", "grace")
 
 
 def _text(value: object, where: str) -> str:
@@ -206,10 +209,11 @@ def _text(value: object, where: str) -> str:
     return value
 
 
-def _count(table: Mapping[str, Any], key: str, where: str) -> int | None:
+def _count(table: Mapping[str, Any], key: str, where: str, most: int | None = None) -> int | None:
     value = table.get(key)
-    if value is not None and (type(value) is not int or value < 1):
-        raise SettingsError(f"{where}: {key} must be a whole number from 1")
+    if value is not None and (type(value) is not int or not 1 <= value <= (most or value)):
+        to = f" to {most}" if most else ""
+        raise SettingsError(f"{where}: {key} must be a whole number from 1{to}")
     return value
 
 
@@ -244,6 +248,7 @@ def _without_password(uri: str, environ: Mapping[str, str]) -> tuple[str, str | 
 def _table(settings: TriggerSettings) -> str:
     values: dict[str, str | int | None] = {
         "source_uri": settings.source_uri,
+        "streams": settings.streams,
         "functions": settings.functions,
         "processes": settings.processes,
         "concurrency": settings.concurrency,

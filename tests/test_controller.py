@@ -66,7 +66,7 @@ def test_another_content_under_the_same_id_is_refused(client: Client) -> None:
     ):
         with pytest.raises(JobConflictError):
             client.invoke(other, id="k")
-    check_invariant(client._session.link, client._session.keys, "k")
+    check_invariant(client.streams.of_job("").link, client.streams.of_job("").keys, "k")
 
 
 def test_a_submission_cut_anywhere_is_completed_by_the_same_id(
@@ -94,7 +94,7 @@ def test_a_submission_cut_anywhere_is_completed_by_the_same_id(
         status = client.job(job).status()
         assert (status.submitted, status.total) == (True, 55)
         assert inputs_of(client, job, 55) == [b"%d" % value for value in range(55)]
-        check_invariant(client._session.link, client._session.keys, job)
+        check_invariant(client.streams.of_job("").link, client.streams.of_job("").keys, job)
 
 
 def test_many_inputs_are_sent_with_flat_memory(client: Client) -> None:

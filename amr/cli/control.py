@@ -13,6 +13,7 @@ from amr.cli.options import (
     JobState,
     OutputFile,
     RedisUrl,
+    Streams,
     duration,
     indexes,
     load_registry,
@@ -25,23 +26,23 @@ if TYPE_CHECKING:
     from amr.client import Client
 
 
-def cancel(job: JobId, redis_url: RedisUrl = None) -> None:
+def cancel(job: JobId, redis_url: RedisUrl = None, streams: Streams = None) -> None:
     """End a job at once."""
-    with open_client(redis_url) as client:
+    with open_client(redis_url, streams=streams) as client:
         cancelled = client.job(job).cancel()
     say(f"job {job} is cancelled" if cancelled else f"job {job} was cancelled before")
 
 
-def pause(job: JobId, redis_url: RedisUrl = None) -> None:
+def pause(job: JobId, redis_url: RedisUrl = None, streams: Streams = None) -> None:
     """Let nothing more of a job begin; what runs goes on to its end."""
-    with open_client(redis_url) as client:
+    with open_client(redis_url, streams=streams) as client:
         client.job(job).pause()
     say(f"job {job} is paused: amr resume {job}")
 
 
-def resume(job: JobId, redis_url: RedisUrl = None) -> None:
+def resume(job: JobId, redis_url: RedisUrl = None, streams: Streams = None) -> None:
     """Let a paused job go on."""
-    with open_client(redis_url) as client:
+    with open_client(redis_url, streams=streams) as client:
         client.job(job).resume()
     say(f"job {job} goes on")
 
@@ -56,11 +57,12 @@ def update(
         typer.Option(metavar="RATE", parser=rate, help="Most that begin, as 100/s; or none."),
     ] = None,
     redis_url: RedisUrl = None,
+    streams: Streams = None,
 ) -> None:
     """Give a running job another concurrency or rate."""
     if concurrency is None and rate is None:
         raise typer.BadParameter("say what to change: --concurrency N, --rate 100/s")
-    with open_client(redis_url) as client:
+    with open_client(redis_url, streams=streams) as client:
         handle = client.job(job)
         handle.update(concurrency=concurrency, rate=rate)
         status = handle.status()
@@ -91,6 +93,7 @@ def redrive(
     ] = None,
     output: OutputFile = None,
     redis_url: RedisUrl = None,
+    streams: Streams = None,
 ) -> None:
     """Run a job's failed tasks again, and go on to its result; what is done stays done."""
     from amr.cli.follow import wait_for_result
@@ -101,7 +104,7 @@ def redrive(
         raise typer.BadParameter("--timeout and --output go with --wait")
     check_output(output)
     chosen = None if only is None else [index for text in only for index in indexes(text)]
-    with open_client(redis_url) as client, _workers(client, functions):
+    with open_client(redis_url, streams=streams) as client, _workers(client, job, functions):
         handle = client.job(job)
         done = handle.redrive(only=chosen, error=error)
         version = f", for version {done.version} of its result" if done.version > 1 else ""
@@ -113,7 +116,7 @@ def redrive(
 
 
 @contextmanager
-def _workers(client: Client, functions: str | None) -> Iterator[None]:
+def _workers(client: Client, job: str, functions: str | None) -> Iterator[None]:
     """Runs workers with the functions of a directory, where one is named and no trigger is up.
 
     Raises:
@@ -132,7 +135,7 @@ def _workers(client: Client, functions: str | None) -> Iterator[None]:
             "a trigger is up on this stream and would run the tasks with its own functions: "
             "deploy the repaired ones there and redrive without --functions, or stop it first"
         )
-    with LocalTrigger(client.target, served(functions)):
+    with LocalTrigger(client.job(job).target, served(functions)):
         yield
 
 
@@ -143,8 +146,9 @@ def prune(
     ] = 0.0,
     state: JobState = None,
     redis_url: RedisUrl = None,
+    streams: Streams = None,
 ) -> None:
     """Delete what is kept of jobs that have ended."""
-    with open_client(redis_url) as client:
+    with open_client(redis_url, streams=streams) as client:
         count = client.prune(older_s=older, state=state)
     say(f"{count:,} job(s) deleted")

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 import typer
 
 from amr.cli import exits
-from amr.cli.options import AsJson, FunctionsDirectory, RedisUrl, load_registry, open_client
+from amr.cli.options import (
+    AsJson,
+    FunctionsDirectory,
+    RedisUrl,
+    Streams,
+    load_registry,
+    open_client,
+)
 from amr.cli.output import put, put_json
 
 if TYPE_CHECKING:
+    from amr.session import Session
     from amr.store.health import ServerReport
 
 Finding = tuple[str, str, str]
@@ -31,24 +39,14 @@ def version() -> None:
 
 
 def doctor(
-    redis_url: RedisUrl = None, functions: FunctionsDirectory = None, as_json: AsJson = False
+    redis_url: RedisUrl = None,
+    streams: Streams = None,
+    functions: FunctionsDirectory = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check Redis, the triggers and the functions; exit 1 when something is wrong."""
-    from amr.store.connection import connect, redis_errors
-    from amr.store.health import check_server
-
-    with open_client(redis_url) as client:
-        with redis_errors(client.target), connect(client.target) as connection:
-            report = check_server(connection)
-            triggers = client.fleet.live_triggers()
-        findings = _check_redis(report, client.target.masked)
-        served = ", ".join(sorted({name for t in triggers for name in t.facts["functions"]}))
-        if triggers:
-            workers = sum(len(t.facts["workers"]) for t in triggers)
-            said = f"{len(triggers)} up with {workers} workers; they serve: {served or 'nothing'}"
-            findings.append(("ok", "triggers", said))
-        else:
-            findings.append(("warn", "triggers", "none is up: amr trigger run"))
+    with open_client(redis_url, streams=streams) as client:
+        findings = [finding for stream in client.streams for finding in _check_stream(stream)]
     findings += _check_functions(functions)
     if as_json:
         put_json([dict(zip(("level", "what", "finding"), row, strict=True)) for row in findings])
@@ -57,6 +55,25 @@ def doctor(
             put(f"{level:<5} {what:<10} {finding}")
     if any(level == "fail" for level, _, _ in findings):
         raise typer.Exit(exits.FAILED)
+
+
+def _check_stream(session: Session) -> list[Finding]:
+    """Checks one stream: its Redis, and who works on it."""
+    from amr.store.connection import connect, redis_errors
+    from amr.store.health import check_server
+
+    with redis_errors(session.target), connect(session.target) as connection:
+        report = check_server(connection)
+        triggers = session.fleet.live_triggers()
+    findings = _check_redis(report, session.target.masked)
+    served = ", ".join(sorted({name for t in triggers for name in t.facts["functions"]}))
+    if triggers:
+        workers = sum(len(t.facts["workers"]) for t in triggers)
+        said = f"{len(triggers)} up with {workers} workers; they serve: {served or 'nothing'}"
+        findings.append(("ok", "triggers", said))
+    else:
+        findings.append(("warn", "triggers", "none is up: amr trigger run"))
+    return findings
 
 
 def _check_redis(report: ServerReport, shown_url: str) -> list[Finding]:

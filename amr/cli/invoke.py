@@ -14,6 +14,7 @@ from amr.cli.options import (
     FunctionsDirectory,
     OutputFile,
     RedisUrl,
+    Streams,
     Verbose,
     duration,
     open_client,
@@ -52,6 +53,11 @@ def invoke(
     ] = None,
     output: OutputFile = None,
     redis_url: RedisUrl = None,
+    streams: Streams = None,
+    stream: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of several streams, the one; else the id's hash tells."),
+    ] = None,
     functions: FunctionsDirectory = None,
     verbose: Verbose = False,
 ) -> None:
@@ -65,10 +71,10 @@ def invoke(
         raise typer.BadParameter("--timeout and --output go with --wait")
     check_output(output)
     spec = load_job(path).with_durability(durability)
-    with open_client(redis_url, verbose) as client:
+    with open_client(redis_url, verbose, streams=streams) as client:
         _check_functions(client, spec, path, functions)
         try:
-            handle = client.invoke(spec, id=id_)
+            handle = client.invoke(spec, id=id_, stream=stream)
         except UnconfirmedError as error:
             if not wait:
                 put(error.job)

@@ -15,6 +15,7 @@ from amr.cli.options import (
     JobState,
     OutputFile,
     RedisUrl,
+    Streams,
     duration,
     open_client,
 )
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from amr.store.inspect import JobStatus
 
 
-def status(job: JobId, as_json: AsJson = False, redis_url: RedisUrl = None) -> None:
+def status(
+    job: JobId, as_json: AsJson = False, redis_url: RedisUrl = None, streams: Streams = None
+) -> None:
     """Show where a job stands."""
     from amr.cli.tables import show_status
 
-    with open_client(redis_url) as client:
+    with open_client(redis_url, streams=streams) as client:
         found = client.job(job).status()
     if as_json:
         put_json(_as_row(found))
@@ -50,11 +53,12 @@ def list_jobs(
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many.")] = 50,
     as_json: AsJson = False,
     redis_url: RedisUrl = None,
+    streams: Streams = None,
 ) -> None:
     """List jobs, the newest first."""
     from amr.cli.tables import show_jobs
 
-    with open_client(redis_url) as client:
+    with open_client(redis_url, streams=streams) as client:
         found = client.jobs(state=state, name=name, newer_s=newer, older_s=older, most=limit)
     if as_json:
         put_json([_as_row(row) for row in found])
@@ -75,6 +79,7 @@ def result(
     ] = None,
     output: OutputFile = None,
     redis_url: RedisUrl = None,
+    streams: Streams = None,
 ) -> None:
     """Print a job's result as JSON."""
     from amr.cli.invoke import goes_on
@@ -82,7 +87,7 @@ def result(
     if timeout is not None and not wait:
         raise typer.BadParameter("--timeout goes with --wait")
     check_output(output)
-    with open_client(redis_url) as client, goes_on(job):
+    with open_client(redis_url, streams=streams) as client, goes_on(job):
         handle = client.job(job)
         status = handle.status()
         if not wait and status.live and version in (None, status.version):
@@ -91,14 +96,16 @@ def result(
         put_result(handle.result_json(timeout, version=version), output)
 
 
-def failures(job: JobId, as_json: AsJson = False, redis_url: RedisUrl = None) -> None:
+def failures(
+    job: JobId, as_json: AsJson = False, redis_url: RedisUrl = None, streams: Streams = None
+) -> None:
     """Show the tasks that are out of attempts: errors, tracebacks, workers, inputs."""
     import orjson
 
     from amr.cli.failure_lines import describe_failed
 
     count = 0
-    with open_client(redis_url) as client:
+    with open_client(redis_url, streams=streams) as client:
         for failed in client.job(job).iter_failures():
             count += 1
             put(orjson.dumps(asdict(failed)).decode() if as_json else describe_failed(failed))

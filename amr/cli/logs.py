@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from amr.cli.options import AsJson, RedisUrl, find_job, open_client
+from amr.cli.options import AsJson, RedisUrl, Streams, find_job, open_client
 from amr.cli.output import put
 from amr.durations import parse_duration
 from amr.wording import quoted
@@ -49,6 +49,7 @@ def logs(
     ] = "1970-01-01T00:00:01+00:00",  # type: ignore[assignment] # read by the parser
     as_json: AsJson = False,
     redis_url: RedisUrl = None,
+    streams: Streams = None,
 ) -> None:
     """Show a job's progress, retries, failures, its functions' lines and its result."""
     import orjson
@@ -56,7 +57,7 @@ def logs(
     from amr.cli.event_lines import EventLines
 
     lines = EventLines()
-    with open_client(redis_url) as client:
+    with open_client(redis_url, streams=streams) as client:
         handle = find_job(client, job)
         for event in handle.events(since_ms=since, follow=tail):
             if not as_json:

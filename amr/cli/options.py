@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     from amr.job_handle import Job
 
 RedisUrl = Annotated[
-    str | None,
-    typer.Option("--redis-url", metavar="URL", help="Redis and stream: redis://HOST:PORT#STREAM."),
+    list[str] | None,
+    typer.Option(
+        "--redis-url", metavar="URL", help="Redis and stream: redis://HOST:PORT#STREAM; or several."
+    ),
+]
+Streams = Annotated[
+    int | None,
+    typer.Option("--streams", metavar="K", min=1, max=256, help="Streams of each URL, as #NAME/K."),
 ]
 FunctionsDirectory = Annotated[
     str | None,
@@ -97,12 +103,14 @@ def set_up_log(verbose: bool, level: int | None = None) -> int:
     return chosen
 
 
-def open_client(redis_url: str | None, verbose: bool = False) -> Client:
-    """Returns a client of the Redis that the option or the environment names."""
+def open_client(
+    redis_url: list[str] | None, verbose: bool = False, *, streams: int | None = None
+) -> Client:
+    """Returns a client of the Redis that the options or the environment name."""
     from amr.client import Client
 
     set_up_log(verbose)
-    return Client(redis_url)
+    return Client(redis_url, streams=streams)
 
 
 def find_job(client: Client, job: str | None) -> Job:

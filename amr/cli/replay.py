@@ -11,14 +11,15 @@ from amr.cli.options import (
     JobId,
     OutputFile,
     RedisUrl,
+    Streams,
     load_registry,
     open_client,
 )
 from amr.cli.output import check_output, say
 
 if TYPE_CHECKING:
-    from amr.client import Client
     from amr.job import JobSpec
+    from amr.job_handle import Job
     from amr.task import Task
 
 
@@ -31,6 +32,7 @@ def replay(
     functions: FunctionsDirectory = None,
     output: OutputFile = None,
     redis_url: RedisUrl = None,
+    streams: Streams = None,
 ) -> None:
     """Run one task of a job again, here, and print its output; the job is not changed."""
     from amr.cli.calling import call_and_put
@@ -39,8 +41,8 @@ def replay(
     if (index is None) != reduce:
         raise typer.BadParameter("name one task: --index N, or --reduce")
     check_output(output)
-    with open_client(redis_url) as client:
-        name, task = _task_of(client, job, index)
+    with open_client(redis_url, streams=streams) as client:
+        name, task = _task_of(client.job(job), index)
     try:
         invoker = load_registry(functions).find(name)
     except PermanentError as error:
@@ -50,7 +52,7 @@ def replay(
     call_and_put(invoker, task, output)
 
 
-def _task_of(client: Client, job: str, index: int | None) -> tuple[str, Task]:
+def _task_of(job: Job, index: int | None) -> tuple[str, Task]:
     """Returns the function's name and the task with its body."""
     import orjson
 
@@ -58,27 +60,27 @@ def _task_of(client: Client, job: str, index: int | None) -> tuple[str, Task]:
     from amr.job import JobSpec
     from amr.task import Task
 
-    total = client.job(job).status().total
-    source = client.inspector.source(job)
+    total = job.status().total
+    source = job.inspector.source(job.id)
     if source is None:
-        raise UnknownJobError(job)
+        raise UnknownJobError(job.id)
     spec = JobSpec.from_header(orjson.loads(source.spec))
     if index is None:
-        body = _reduce_body(client, job, spec, source.reduce)
-        return spec.reducer or "", Task(b"0-0", job, "reduce", 0, 1, body)
-    found = client.inspector.input(job, index)
+        body = _reduce_body(job, spec, source.reduce)
+        return spec.reducer or "", Task(b"0-0", job.id, "reduce", 0, 1, body)
+    found = job.inspector.input(job.id, index)
     if found is None:
-        raise UsageError(f"job {job} has no input {index}: it has {total:,} (from 0)")
-    return spec.mapper, Task(b"0-0", job, "map", index, 1, found)
+        raise UsageError(f"job {job.id} has no input {index}: it has {total:,} (from 0)")
+    return spec.mapper, Task(b"0-0", job.id, "map", index, 1, found)
 
 
-def _reduce_body(client: Client, job: str, spec: JobSpec, reduce: bytes) -> bytes:
+def _reduce_body(job: Job, spec: JobSpec, reduce: bytes) -> bytes:
     from amr.errors import UsageError
     from amr.worker.reduce_input import MissingOutputError, build_reduce_input
 
     if spec.reducer is None:
-        raise UsageError(f"job {job} has no reducer")
+        raise UsageError(f"job {job.id} has no reducer")
     try:
-        return build_reduce_input(client.inspector, job, spec, reduce)
+        return build_reduce_input(job.inspector, job.id, spec, reduce)
     except MissingOutputError as error:
-        raise UsageError(f"job {job} cannot be reduced yet: {error}") from None
+        raise UsageError(f"job {job.id} cannot be reduced yet: {error}") from None

@@ -14,6 +14,7 @@ from amr.cli.options import (
     FunctionsDirectory,
     OutputFile,
     Processes,
+    Streams,
     Verbose,
     load_registry,
     set_up_log,
@@ -56,10 +57,14 @@ def run(
 
 
 def up(
-    functions: FunctionsDirectory = None, processes: Processes = None, verbose: Verbose = False
+    functions: FunctionsDirectory = None,
+    processes: Processes = None,
+    streams: Streams = None,
+    verbose: Verbose = False,
 ) -> None:
     """Keep a private Redis and its trigger running in .amr/, until Ctrl-C."""
     from amr.local_run import LocalInstance, instance_directory
+    from amr.settings import stream_count
 
     level = set_up_log(verbose)
     names = load_registry(functions).names()
@@ -69,7 +74,11 @@ def up(
     directory = instance_directory()
     _refuse_second(directory)
     with LocalInstance(
-        served(functions), processes, directory=directory, log_level=level
+        served(functions),
+        processes,
+        directory=directory,
+        log_level=level,
+        streams=streams or stream_count(),
     ) as instance:
         say(f"amr is up in {directory}: {instance.workers} workers, functions: {', '.join(names)}")
         say("In this folder: amr invoke job.json, amr logs -f, amr status JOB. Ctrl-C ends it.")

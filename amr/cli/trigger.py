@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -12,6 +13,7 @@ from amr.cli.options import (
     FunctionsDirectory,
     Processes,
     RedisUrl,
+    Streams,
     Verbose,
     duration,
     load_registry,
@@ -38,6 +40,7 @@ Grace = Annotated[
     typer.Option(metavar="TIME", parser=duration, help="Time that running tasks have at a stop."),
 ]
 _SHORTEST_LEASE_S = 1.0
+_LOOKS_AT_A_TIME = 16
 
 #: Keys of a listed trigger, and the heads of their columns.
 _COLUMNS = {
@@ -58,6 +61,7 @@ Value = TypeVar("Value")
 def run(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Of amr.toml.")] = None,
     redis_url: RedisUrl = None,
+    streams: Streams = None,
     functions: FunctionsDirectory = None,
     processes: Processes = None,
     concurrency: Concurrency = None,
@@ -69,28 +73,29 @@ def run(
     import logging
 
     from amr.settings import CONCURRENCY, GRACE_S, LEASE_S, functions_directory
-    from amr.trigger.supervisor import Supervisor, TriggerOptions
+    from amr.trigger.supervisor import TriggerOptions
+    from amr.trigger.supervisors import make_supervisor
     from amr.worker.order import Functions
 
     saved = _saved(name)
-    target = _target(saved, redis_url)
+    targets = _targets(saved, redis_url, streams)
     directory = functions_directory(functions or saved.functions)
     names = load_registry(str(directory)).names()
     lease_s = _checked_lease(_first(lease, saved.lease_s, LEASE_S))
     options = TriggerOptions(
         functions=Functions(str(directory.absolute()), {}),
-        processes=_first(processes, saved.processes, os.cpu_count() or 1),
+        processes=_enough(_first(processes, saved.processes, os.cpu_count() or 1), targets),
         concurrency=_first(concurrency, saved.concurrency, CONCURRENCY),
         lease_s=lease_s,
         grace_s=_first(grace, saved.grace_s, GRACE_S),
         name=name or "",
         log_level=set_up_log(verbose, logging.INFO),
     )
-    supervisor = Supervisor(target, options)
+    supervisor = make_supervisor(targets, options)
     supervisor.handle_signals()
     supervisor.run(
         lambda: say(
-            f"trigger is up: stream {target.stream} of {target.masked}, "
+            f"trigger is up: {_streams_in_words(targets)}, "
             f"{options.processes} workers, functions: {', '.join(names) or 'none'}"
         )
     )
@@ -103,14 +108,15 @@ def setup(
         str,
         typer.Option(metavar="URI", help="redis[+tls]://[[USER]:PASSWORD@]HOST[:PORT][/DB]#STREAM"),
     ],
+    streams: Streams = None,
     functions: FunctionsDirectory = None,
     processes: Processes = None,
     concurrency: Concurrency = None,
     lease: Lease = None,
     grace: Grace = None,
 ) -> None:
-    """Check a Redis, make its stream ready, and keep the settings in amr.toml."""
-    from amr.settings import resolve_target
+    """Check a Redis, make its streams ready, and keep the settings in amr.toml."""
+    from amr.settings import resolve_targets
     from amr.store.connection import connect, redis_errors
     from amr.store.health import require_suitable
     from amr.store.keys import Keys
@@ -120,32 +126,38 @@ def setup(
 
     if lease is not None:
         _checked_lease(lease)
-    target = resolve_target(source_uri, source="--source-uri")
-    with redis_errors(target), connect(target) as connection:
-        require_suitable(connection)
+    targets = resolve_targets(source_uri, streams, source="--source-uri")
+    for target in targets:
+        with redis_errors(target), connect(target) as connection:
+            require_suitable(connection)
     # Saved first: a name that is refused must leave nothing behind in Redis.
-    saved = save(TriggerSettings(name, source_uri, functions, processes, concurrency, lease, grace))
-    link = Link(target)
-    try:
-        with redis_errors(target):
-            ensure_group(link, Keys(target.stream))
-    finally:
-        link.close()
+    saved = save(
+        TriggerSettings(name, source_uri, functions, processes, concurrency, lease, grace, streams)
+    )
+    for target in targets:
+        link = Link(target)
+        try:
+            with redis_errors(target):
+                ensure_group(link, Keys(target.stream))
+        finally:
+            link.close()
     say(f"trigger {name} {'created' if saved.created else 'updated'}: amr trigger run {name}")
     if saved.unset:
         say(f"the password is not kept: set {', '.join(saved.unset)} where the trigger runs")
 
 
 @trigger.command("list")
-def list_triggers(redis_url: RedisUrl = None, as_json: AsJson = False) -> None:
+def list_triggers(
+    redis_url: RedisUrl = None, streams: Streams = None, as_json: AsJson = False
+) -> None:
     """List the triggers of amr.toml, and who works on their streams."""
     from amr.cli.tables import show_table
     from amr.trigger_settings import load
 
     saved = load()
-    rows = [_look_saved(one) for one in saved.values()]
-    if redis_url is not None or not saved:
-        rows.append(_look("", _target(None, redis_url)))
+    rows = [row for one in saved.values() for row in _look_saved(one)]
+    if redis_url or not saved:
+        rows += _look_at_all("", _targets(None, redis_url, streams))
     if as_json:
         put_json(rows)
         return
@@ -162,14 +174,22 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     say(f"trigger {name} deleted")
 
 
-def _look_saved(saved: TriggerSettings) -> dict[str, Any]:
+def _look_saved(saved: TriggerSettings) -> list[dict[str, Any]]:
     """The same of a trigger of amr.toml; settings that are wrong do not hide the other rows."""
     from amr.errors import SettingsError
 
     try:
-        return _look(saved.name, _target(saved, None))
+        return _look_at_all(saved.name, _targets(saved, None, None))
     except SettingsError as error:
-        return dict.fromkeys(_COLUMNS) | {"name": saved.name, "problem": str(error)}
+        return [dict.fromkeys(_COLUMNS) | {"name": saved.name, "problem": str(error)}]
+
+
+def _look_at_all(name: str, targets: Sequence[RedisTarget]) -> list[dict[str, Any]]:
+    """Returns a row a stream. All are looked at together, for each look takes its time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(_LOOKS_AT_A_TIME) as looks:
+        return list(looks.map(lambda target: _look(name, target), targets))
 
 
 def _look(name: str, target: RedisTarget) -> dict[str, Any]:
@@ -198,12 +218,30 @@ def _saved(name: str | None) -> TriggerSettings:
     return TriggerSettings("", "") if name is None else load_one(name)
 
 
-def _target(saved: TriggerSettings | None, redis_url: str | None) -> RedisTarget:
-    from amr.settings import resolve_target
+def _targets(
+    saved: TriggerSettings | None, redis_url: list[str] | None, streams: int | None
+) -> tuple[RedisTarget, ...]:
+    from amr.settings import resolve_targets
 
-    if redis_url is None and saved is not None and saved.source_uri:
-        return resolve_target(saved.source_uri, source=f"trigger {saved.name} in amr.toml")
-    return resolve_target(redis_url)
+    if not redis_url and saved is not None and saved.source_uri:
+        source = f"trigger {saved.name} in amr.toml"
+        return resolve_targets(saved.source_uri, streams or saved.streams, source=source)
+    return resolve_targets(redis_url, streams)
+
+
+def _enough(processes: int, targets: Sequence[RedisTarget]) -> int:
+    """Returns the number of processes, raised where it is less than one a stream."""
+    if processes >= len(targets):
+        return processes
+    say(f"{len(targets)} workers in place of {processes}: each stream needs one")
+    return len(targets)
+
+
+def _streams_in_words(targets: Sequence[RedisTarget]) -> str:
+    first, last = targets[0], targets[-1]
+    if len(targets) == 1:
+        return f"stream {first.stream} of {first.masked}"
+    return f"{len(targets)} streams, {first.stream} of {first.masked} to {last.masked}"
 
 
 def _first(option: Value | None, saved: Value | None, default: Value) -> Value:

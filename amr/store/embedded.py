@@ -98,6 +98,7 @@ class EmbeddedRedis:
             which other commands find it. Made if it is missing.
         durable: keep an append-only file in ``directory``, written to disk every second.
         server: the binary; ``find_server()`` if None.
+        streams: number of streams that its target names.
     """
 
     def __init__(
@@ -106,12 +107,14 @@ class EmbeddedRedis:
         *,
         durable: bool = False,
         server: Path | None = None,
+        streams: int = 1,
     ) -> None:
         if durable and directory is None:
             raise ValueError("a durable server needs a directory")
         self._data = directory.absolute() if directory is not None else None
         self._durable = durable
         self._server = server
+        self._streams = streams
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._runtime: Path | None = None
@@ -132,7 +135,7 @@ class EmbeddedRedis:
     @property
     def target(self) -> RedisTarget:
         """How to reach it."""
-        return RedisTarget("unix", path=str(self._socket))
+        return RedisTarget("unix", path=str(self._socket), streams=self._streams)
 
     @property
     def pid(self) -> int:

@@ -82,6 +82,11 @@ class Fleet:
         found = _read_triggers(flat)
         return [t for t in found if now_ms - t.beat_ms < t.facts["lease_s"] * 1000]
 
+    def served_functions(self) -> set[str] | None:
+        """Returns the functions that the live triggers serve, or None when there is no trigger."""
+        live = self.live_triggers()
+        return set().union(*(trigger.facts["functions"] for trigger in live)) if live else None
+
     def backlog(self) -> Backlog:
         """Returns what stands on the stream; zeros when it does not exist."""
         stream = self._keys.stream_key("stream")

@@ -164,11 +164,11 @@ def test_cancelling_leaves_nothing_behind(client: Client, trigger: StartTrigger)
     wait_for(lambda: job.status().succeeded > 5)
     job.cancel()
     wait_for(lambda: nothing_is_left(client), 10)
-    keys = client._session.keys
-    assert read(client._session.link, "ZCARD", keys.stream_key("delayed")) == 0
-    left = read(client._session.link, "KEYS", keys.job_key("job", job.id) + b"*")
+    keys = client.streams.of_job("").keys
+    assert read(client.streams.of_job("").link, "ZCARD", keys.stream_key("delayed")) == 0
+    left = read(client.streams.of_job("").link, "KEYS", keys.job_key("job", job.id) + b"*")
     assert set(left) <= {keys.job_key(name, job.id) for name in ("job", "events")}
-    assert all(read(client._session.link, "PTTL", key) > 0 for key in left)
+    assert all(read(client.streams.of_job("").link, "PTTL", key) > 0 for key in left)
     assert client.prune() == 1
-    assert read(client._session.link, "KEYS", keys.job_key("job", job.id) + b"*") == []
+    assert read(client.streams.of_job("").link, "KEYS", keys.job_key("job", job.id) + b"*") == []
     assert client.jobs() == []
