@@ -61,7 +61,7 @@ def redis_binary(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def redis_server(redis_binary: Path) -> Iterator[RedisServer]:
     """A running server on a private unix socket."""
-    with _short_directory() as directory:
+    with short_directory() as directory:
         server = RedisServer(directory, binary=redis_binary).start()
         try:
             yield server
@@ -72,7 +72,7 @@ def redis_server(redis_binary: Path) -> Iterator[RedisServer]:
 @pytest.fixture(scope="session")
 def redis_cluster(redis_binary: Path) -> Iterator[RedisCluster]:
     """A running Redis Cluster; tests may move streams in it, and leave its nodes alive."""
-    with _short_directory() as directory, RedisCluster(directory, binary=redis_binary) as cluster:
+    with short_directory() as directory, RedisCluster(directory, binary=redis_binary) as cluster:
         yield cluster
 
 
@@ -101,7 +101,7 @@ def new_redis(redis_binary: Path) -> Iterator[NewRedis]:
     with ExitStack() as stack:
 
         def start(**arguments: Any) -> RedisServer:
-            directory = stack.enter_context(_short_directory())
+            directory = stack.enter_context(short_directory())
             server = RedisServer(directory, **{"binary": redis_binary} | arguments)
             stack.callback(server.kill)
             return server.start()
@@ -110,7 +110,7 @@ def new_redis(redis_binary: Path) -> Iterator[NewRedis]:
 
 
 @contextmanager
-def _short_directory() -> Iterator[Path]:
+def short_directory() -> Iterator[Path]:
     """Makes a directory whose path is short enough for a socket, unlike pytest's own."""
     path = Path(tempfile.mkdtemp(prefix="amr-test-", dir="/tmp"))
     try:

@@ -31,7 +31,7 @@ class ClusterNode(RedisServer):
     """One node, with a client of it."""
 
     def __init__(self, directory: Path, **options: Any) -> None:
-        more = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]
+        more = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"]
         super().__init__(directory, tcp=True, options=more, **options)
         while self.port + _BUS_OFFSET > 65_535:
             self.port = free_port()
@@ -64,6 +64,8 @@ class RedisCluster:
         for folder in folders:
             folder.mkdir()
         self.nodes = [ClusterNode(folder, **options) for folder in folders]
+        self._directory = directory
+        self._options = options
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -76,9 +78,7 @@ class RedisCluster:
 
     def _start(self) -> None:
         for node in self.nodes:
-            self._stack.callback(node.kill)
-            self._stack.callback(node.client.close)
-            node.start()
+            self._start_node(node)
         share = -(-SLOTS // NODES)
         for number, node in enumerate(self.nodes):
             node.ask("CLUSTER", "ADDSLOTS", *range(SLOTS)[number * share : (number + 1) * share])
@@ -94,11 +94,31 @@ class RedisCluster:
     ) -> None:
         self._stack.close()
 
-    def target(self, stream: str, *, node: int | None = None) -> RedisTarget:
-        """Returns how to reach a stream by way of all nodes, or of one."""
+    def _start_node(self, node: ClusterNode) -> None:
+        self._stack.callback(node.kill)
+        self._stack.callback(node.client.close)
+        node.start()
+
+    def add_replica(self, of: ClusterNode) -> ClusterNode:
+        """Starts a replica of a node; returns it when it has all of the node's data."""
+        folder = self._directory / "replica"
+        folder.mkdir()
+        replica = ClusterNode(folder, **self._options)
+        self._start_node(replica)
+        replica.ask("CLUSTER", "MEET", "127.0.0.1", of.port)
+        wait_for(lambda: of.id in str(replica.ask("CLUSTER", "NODES")), what="the meeting")
+        replica.ask("CLUSTER", "REPLICATE", of.id)
+        wait_for(
+            lambda: replica.client.info("replication").get("master_link_status") == "up",
+            what="the replica's copy",
+        )
+        return replica
+
+    def target(self, stream: str, *, node: int | None = None, streams: int = 1) -> RedisTarget:
+        """Returns how to reach a stream, or several, by way of all nodes, or of one."""
         named = self.nodes if node is None else [self.nodes[node]]
         addresses = tuple(("127.0.0.1", each.port) for each in named)
-        return RedisTarget("redis+cluster", nodes=addresses, stream=stream)
+        return RedisTarget("redis+cluster", nodes=addresses, stream=stream, streams=streams)
 
     def owner(self, stream: str) -> ClusterNode:
         """Returns the node that serves a stream."""
