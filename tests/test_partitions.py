@@ -166,7 +166,7 @@ def test_jobs_spread_over_the_streams_and_are_listed_together(client: Client) ->
     newest = client.newest()
     assert newest is not None
     assert newest.status().created_ms == listed[0].created_ms
-    assert all(client.streams.of_job(job)._has(job) for job in jobs)
+    assert all(client.streams.of_job(job).inspector.state(job) for job in jobs)
 
 
 def test_a_job_sent_by_name_is_found_by_its_id_alone(client: Client, several: RedisTarget) -> None:

@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from amr.client import Client
+from amr.job_control import Redriven
 from amr.redis_url import RedisTarget
 from tests.conftest import short_directory
 from tests.support.cli import amr
@@ -66,17 +67,24 @@ def test_jobs_live_their_whole_life_on_the_nodes_of_a_cluster(
     retry = {"max_attempts": 3, "backoff": "10ms"}
     retried = client.invoke({"mapper": "faulty.third_time", "inputs": [0] * 4, "retry": retry})
     failed = client.invoke({"mapper": "faulty.odd", "inputs": [0, 1, 2], "on_failure": "collect"})
-    long = client.invoke({"mapper": "faulty.sleep", "inputs": [60, 60]})
     assert [job.result(30)["sum"] for job in totals] == [2 * n + 2 for n in range(24)]
     assert retried.result(30) == [3] * 4
     assert failed.result(30)["results"]["results"] == [0, 2]
     assert [failure.index for failure in failed.failures()] == [1]
+    assert client.job(failed.id).redrive() == Redriven(1, 2)
+    assert failed.result(30)["failures"]["count"] == 1
+    held = client.invoke({"mapper": "faulty.sleep", "inputs": [0.05] * 4})
+    client.job(held.id).pause()
+    client.job(held.id).resume()
+    assert held.result(30) == list(range(4))
+    # Not before: each stream has one worker, and this one takes it.
+    long = client.invoke({"mapper": "faulty.sleep", "inputs": [60, 60]})
     wait_for(lambda: long.status().running)
     assert client.job(long.id).cancel()
     for stream in streams_of(client):
         assert redis_cluster.owner(stream).jobs_of(stream)
     listed = {status.job: status.state for status in client.jobs()}
-    assert len(listed) == 27
+    assert len(listed) == 28
     assert (listed[long.id], listed[retried.id]) == ("cancelled", "succeeded")
     wait_for(lambda: [one.fleet.backlog().entries for one in client.streams] == [0] * 4)
     assert trigger.stop() == 0
