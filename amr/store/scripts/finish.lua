@@ -13,7 +13,7 @@ if not job or not job.live then -- guard
   return { 'GONE' }
 end
 local value = redis.call('HGET', inflight_key, 'reduce')
-local flight = job.state == 'reducing' and value and read_flight(value) -- guard: job.state == 'reducing'
+local flight = value and read_flight(value)
 if not flight or not is_ours(entry, flight) then -- guard
   settle({ entry })
   return { 'STALE' }

@@ -26,6 +26,6 @@ for at = tasks, #ARGV, 2 do
   end
   entries[#entries + 1] = entry
 end
-if job and job.live then redis.call('HSET', job_key, 'delayed', job.delayed) end -- guard: job.live
+if job then redis.call('HSET', job_key, 'delayed', job.delayed) end
 settle(entries)
 return { 'OK', released }

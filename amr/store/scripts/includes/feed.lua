@@ -32,7 +32,7 @@ end
 -- Feeds and counts; the caller writes the counts. A task that waits for its retry is in flight
 -- without taking a place in the window; retries that are due and found no place (owed) go first.
 local function feed(job, workers, now)
-  if job.paused or job.state == 'reducing' then return end -- guard
+  if job.paused then return end -- guard
   local in_window = job.fed - job.done - job.failed - job.delayed
   local room = math.min(FEED_MOST, window_of(job, workers) - in_window - job.owed)
   local count = room > 0 and allowed_by_rate(job, room, now) or 0

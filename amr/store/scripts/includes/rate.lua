@@ -8,8 +8,8 @@ local BURST_MS = 100 -- for which places that nobody took are kept
 local function allowed_by_rate(job, wanted, now)
   if not job.rate then return wanted end
   job.rate_at = math.max(job.rate_at, now - BURST_MS)
-  if job.rate_at > now then return 0 end -- guard
-  return math.min(wanted, 1 + math.floor((now - job.rate_at) * job.rate / 1000))
+  local due = 1 + math.floor((now - job.rate_at) * job.rate / 1000)
+  return math.max(0, math.min(wanted, due))
 end
 
 local function begin_by_rate(job, begun)
