@@ -5,7 +5,7 @@ VENV_PYTHON = .venv/bin/python
 STAMP = .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults check bench
+.PHONY: help setup demo test faults soak check bench
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
@@ -24,6 +24,9 @@ test: $(STAMP) ## every test
 
 faults: $(STAMP) ## every fault, crash point and guard, whole; takes half an hour
 	$(VENV_PYTHON) -m pytest -m "long or not long" tests/faults
+
+soak: $(STAMP) ## random faults from one seed; SOAK_MINUTES (5), SOAK_SEED
+	$(VENV_PYTHON) -m tests.soak
 
 check: $(STAMP) ## format, lint and types
 	$(VENV_PYTHON) -m ruff format --check

@@ -117,7 +117,7 @@ class TriggerProcess:
         if not self.record_file.exists():
             return []
         rows = [line.split() for line in self.record_file.read_text().splitlines()]
-        calls = [Call(e, stage, int(i), int(a), *rest) for e, stage, i, a, *rest in rows]
+        calls = [Call(e, s, int(i), int(a), tag, job) for e, s, i, a, tag, job, *_ in rows]
         return [call for call in calls if call.event == event]
 
 
