@@ -28,6 +28,8 @@ from tests.support.wait import wait_for
 FUNCTIONS = Path(__file__).parent / "functions"
 LEASE_S = 2.0
 TRIGGERS = 3
+#: Seconds after its deadline in which a job has to end: no fault lasts as long.
+LATE_S = 15.0
 #: Seconds in which everything has to end once no more faults come.
 DRAIN_S = 180.0
 
@@ -45,7 +47,7 @@ def main() -> int:
         stack.callback(server.kill)
         proxy = stack.enter_context(Proxy(server.target.with_stream("soak")))
         target = server.target.with_stream("soak")
-        case = stack.enter_context(FaultCase(target, folder, FUNCTIONS))
+        case = stack.enter_context(FaultCase(target, folder, FUNCTIONS, late_s=LATE_S))
         urls = [proxy.target.url(), *[target.url()] * (TRIGGERS - 1)]
         triggers = [case.trigger(url=url, kind=KeptTrigger) for url in urls]
         wait_for(lambda: len(case.client.fleet.live_workers()) == 2 * TRIGGERS, 30)

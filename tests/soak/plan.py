@@ -28,6 +28,11 @@ FAULTS = {
 }
 
 
+#: Faults whose recovery is timed, and the quiet seconds that come before them for it.
+TIMED = ("kill-worker", "kill-trigger")
+QUIET_S = 4.0
+
+
 @dataclass(frozen=True)
 class PlannedFault:
     """One fault: at which second, what, and a number that chooses its victim and length."""
@@ -87,6 +92,8 @@ def make_plan(seed: int, seconds: float, folder: str, jobs_per_s: float = 3.0) -
     kinds, weights = list(FAULTS), [weight for weight, _ in FAULTS.values()]
     while at_s < seconds:
         kind = rng.choices(kinds, weights)[0]
+        if kind in TIMED:
+            at_s += QUIET_S
         plan.faults.append(PlannedFault(at_s, kind, rng.random()))
         at_s += FAULTS[kind][1] + rng.uniform(0.0, 2.0)
     return plan

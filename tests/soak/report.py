@@ -9,12 +9,8 @@ from pathlib import Path
 from statistics import quantiles
 from typing import NamedTuple
 
-from tests.soak.plan import PlannedJob
+from tests.soak.plan import QUIET_S, TIMED, PlannedJob
 from tests.soak.world import Injected
-
-#: Faults after which a lost task's next start is timed, where no other came within these seconds.
-_TIMED = ("kill-worker", "kill-trigger")
-_QUIET_S = 4.0
 
 
 class Run(NamedTuple):
@@ -69,14 +65,17 @@ def count_executions(
 
 
 def recovery_times_s(runs: Sequence[Run], faults: Sequence[Injected]) -> dict[str, list[float]]:
-    """Returns, by fault, the seconds until tasks that it lost were started again."""
+    """Returns, by fault, the seconds until tasks that it lost were started again.
+
+    Only faults count near which no other came: the others' time would be measured with theirs.
+    """
     starts: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for run in runs:
         starts[run.task].append(run.start)
-    times: dict[str, list[float]] = {kind: [] for kind in _TIMED}
+    times: dict[str, list[float]] = {kind: [] for kind in TIMED}
     for fault in faults:
         others = (other for other in faults if other is not fault)
-        if fault.kind not in times or any(abs(o.at - fault.at) < _QUIET_S for o in others):
+        if fault.kind not in times or any(abs(o.at - fault.at) < QUIET_S for o in others):
             continue
         for run in runs:
             if run.pid in fault.pids and run.start <= fault.at < run.end == float("inf"):

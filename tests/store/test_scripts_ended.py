@@ -105,7 +105,9 @@ def test_a_second_seal_changes_nothing(bench: StoreBench) -> None:
     bench.submit(1)
     bench.commit(*bench.fetch())
     assert bench.status().state == "reducing"
+    reduce = bench.flight("reduce")
     assert bench.seal(1).code is Code.OK
+    assert bench.flight("reduce") == reduce
     assert bench.seal(2) == (Code.GAP, (1,))
     assert bench.status().state == "reducing"
     bench.check()
