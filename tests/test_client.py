@@ -31,6 +31,7 @@ def client(served: RedisTarget) -> Iterator[Client]:
         yield client
 
 
+@pytest.mark.fault(43)
 def test_values_come_back_exactly(client: Client) -> None:
     values = [2**53 + 1, 2**63, -(2**63), 1e-300, 0.1, [], {}, "", "grüß\u0000", None, True, [[1]]]
     assert client.invoke({"mapper": "faulty.noop", "inputs": values}).result(20) == values
@@ -127,12 +128,14 @@ def test_a_redis_that_is_not_there_is_told_without_its_password() -> None:
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.fault(24, 25)
 def test_a_job_of_ten_thousand_keeps_its_stream_small(client: Client) -> None:
     job = client.invoke({"mapper": "faulty.noop", "inputs": list(range(10_000))})
     assert job.result(30) == list(range(10_000))
     wait_for(lambda: client.fleet.backlog().entries == 0)
 
 
+@pytest.mark.fault(31)
 def test_the_asyncio_client_does_the_same(served: RedisTarget) -> None:
     async def run() -> None:
         async with amr.AsyncClient(served.url()) as client:

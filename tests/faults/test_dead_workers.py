@@ -36,6 +36,7 @@ def kill_when_busy(trigger: TriggerProcess) -> int:
     return pid
 
 
+@pytest.mark.fault(1)
 def test_a_killed_worker_costs_one_execution_and_less_than_a_second(
     client: Client, trigger: StartTrigger
 ) -> None:
@@ -86,6 +87,7 @@ def test_a_killed_supervisor_costs_no_more_executions_than_ran(case: FaultCase) 
     case.trigger()
 
 
+@pytest.mark.fault(1)
 def test_async_calls_of_a_killed_worker_run_again(client: Client, trigger: StartTrigger) -> None:
     running = trigger()
     job = client.invoke({"mapper": "faulty.wait", "reducer": SUM, "inputs": [0.3] * 100})
@@ -95,6 +97,7 @@ def test_async_calls_of_a_killed_worker_run_again(client: Client, trigger: Start
     assert len(running.calls()) <= 200
 
 
+@pytest.mark.fault(1, 11)
 def test_random_kills_and_a_strangers_entries_change_no_result(
     client: Client, trigger: StartTrigger, redis_client: redis.Redis, redis_target: RedisTarget
 ) -> None:
@@ -124,6 +127,7 @@ def test_random_kills_and_a_strangers_entries_change_no_result(
     assert len(succeeded) == 1
 
 
+@pytest.mark.fault(12, 14)
 def test_a_poison_task_is_a_dead_letter_and_harms_no_other(
     client: Client, trigger: StartTrigger
 ) -> None:
@@ -142,6 +146,7 @@ def test_a_poison_task_is_a_dead_letter_and_harms_no_other(
     assert all(c.attempt == 1 for c in running.calls() if c.index != 100)
 
 
+@pytest.mark.fault(14)
 def test_a_segfault_is_a_failure_of_its_task(client: Client, trigger: StartTrigger) -> None:
     trigger()
     job = client.invoke(
@@ -157,6 +162,7 @@ def test_a_segfault_is_a_failure_of_its_task(client: Client, trigger: StartTrigg
     assert "SIGSEGV" in result["failures"]["results"][0]["error"]["message"]
 
 
+@pytest.mark.fault(4)
 def test_a_killed_reducer_runs_again_and_gives_one_result(
     client: Client, trigger: StartTrigger
 ) -> None:
@@ -170,6 +176,7 @@ def test_a_killed_reducer_runs_again_and_gives_one_result(
     assert [call.attempt for call in running.calls()] == [1, 2]
 
 
+@pytest.mark.fault(20, 22)
 def test_workers_of_a_killed_supervisor_end_and_another_trigger_takes_over(
     client: Client, trigger: StartTrigger
 ) -> None:
@@ -188,6 +195,7 @@ def test_workers_of_a_killed_supervisor_end_and_another_trigger_takes_over(
     wait_for(lambda: len(client.fleet.known_workers()) == 2)
 
 
+@pytest.mark.fault(5)
 def test_a_trigger_that_sleeps_past_its_lease_changes_nothing_when_it_wakes(
     client: Client, trigger: StartTrigger
 ) -> None:
@@ -206,6 +214,7 @@ def test_a_trigger_that_sleeps_past_its_lease_changes_nothing_when_it_wakes(
     wait_for(lambda: nothing_is_left(client), 10)
 
 
+@pytest.mark.fault(5)
 def test_a_reducer_that_slept_past_its_lease_does_not_change_the_result(
     client: Client, trigger: StartTrigger
 ) -> None:

@@ -17,6 +17,7 @@ from tests.support.trigger_process import TriggerProcess
 from tests.support.wait import wait_for
 
 
+@pytest.mark.fault(10)
 @pytest.mark.parametrize("function", ["faulty.sleep", "faulty.spin", "faulty.wait", "faulty.hold"])
 def test_a_call_past_its_timeout_is_ended_and_the_others_are_kept(
     client: Client, trigger: StartTrigger, function: str
@@ -62,6 +63,7 @@ def test_a_task_that_puts_itself_off_uses_no_attempt_up(
     assert job.result(20) == [1, 1]
 
 
+@pytest.mark.fault(13)
 def test_the_first_dead_task_fails_the_job_and_names_it(
     client: Client, trigger: StartTrigger
 ) -> None:
@@ -71,6 +73,7 @@ def test_the_first_dead_task_fails_the_job_and_names_it(
         job.result(20)
 
 
+@pytest.mark.fault(13)
 def test_tolerated_failures_reach_the_reducer(client: Client, trigger: StartTrigger) -> None:
     trigger()
     spec = {"mapper": "faulty.odd", "reducer": "faulty.total", "inputs": [0, 2, 3, 4]}
@@ -153,6 +156,7 @@ def test_lines_of_a_long_call_are_seen_while_it_runs(client: Client, trigger: St
     assert job.status().counters == {"talks": 2}
 
 
+@pytest.mark.fault(10)
 def test_a_deadline_ends_the_job_and_names_what_is_missing(
     client: Client, trigger: StartTrigger
 ) -> None:

@@ -30,6 +30,7 @@ def frozen(server: RedisServer) -> Iterator[None]:
         os.kill(server.pid, signal.SIGCONT)
 
 
+@pytest.mark.fault(30)
 @pytest.mark.parametrize("function", ["hostile.sleep", "hostile.wait"])
 def test_leases_that_could_not_be_renewed_are_held_against_nobody(
     new_redis: NewRedis, hostile: StartTrigger, function: str
@@ -50,6 +51,7 @@ def test_leases_that_could_not_be_renewed_are_held_against_nobody(
         assert job.status().retries == 0
 
 
+@pytest.mark.fault(32)
 def test_a_restart_longer_than_a_lease_uses_no_attempt_up(
     new_redis: NewRedis, hostile: StartTrigger
 ) -> None:
@@ -141,6 +143,7 @@ def test_a_sync_call_ends_at_its_timeout_while_redis_is_away(
     assert running.workers() == workers
 
 
+@pytest.mark.fault(32)
 def test_a_redis_that_is_gone_for_seconds_fills_no_log(
     new_redis: NewRedis, hostile: StartTrigger
 ) -> None:
@@ -160,6 +163,7 @@ def test_a_redis_that_is_gone_for_seconds_fills_no_log(
     assert seconds.total() <= 3 * 2 * (len(seconds) + 1)
 
 
+@pytest.mark.fault(36)
 def test_a_redis_out_of_memory_costs_time_only(new_redis: NewRedis, hostile: StartTrigger) -> None:
     server = new_redis()
     target = server.target.with_stream("full")

@@ -22,6 +22,7 @@ SPEC = {"mapper": "faulty.sleep", "reducer": "faulty.total", "inputs": [0.02] * 
 RESULT = {"sum": sum(range(150)), "count": 150}
 
 
+@pytest.mark.fault(32)
 @pytest.mark.parametrize("kill", [False, True])
 def test_a_job_goes_on_after_a_restart_of_redis(
     new_redis: NewRedis, trigger: StartTrigger, kill: bool
@@ -39,6 +40,7 @@ def test_a_job_goes_on_after_a_restart_of_redis(
     assert len(by_second) < 60
 
 
+@pytest.mark.fault(30, 41)
 def test_a_redis_that_answers_nothing_for_a_while_costs_time_only(
     new_redis: NewRedis, trigger: StartTrigger
 ) -> None:
@@ -54,6 +56,7 @@ def test_a_redis_that_answers_nothing_for_a_while_costs_time_only(
         assert job.result(30) == RESULT
 
 
+@pytest.mark.fault(26)
 def test_a_trigger_survives_an_emptied_redis(new_redis: NewRedis, trigger: StartTrigger) -> None:
     server = new_redis()
     target = server.target.with_stream("emptied")
@@ -85,6 +88,7 @@ TROUBLES: dict[str, Trouble] = {
 }
 
 
+@pytest.mark.fault(17, 18, 19, 20, 27)
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_a_stranger_cannot_make_a_job_wrong(
     client: Client,
@@ -103,6 +107,7 @@ def test_a_stranger_cannot_make_a_job_wrong(
     wait_for(lambda: client.fleet.backlog().entries == 0, 15)
 
 
+@pytest.mark.fault(42)
 def test_entries_of_strangers_are_put_aside(
     client: Client, trigger: StartTrigger, redis_client: redis.Redis, redis_target: RedisTarget
 ) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import time
 
+import pytest
+
 from amr.client import Client
 from tests.faults.conftest import StartTrigger
 from tests.support.wait import wait_for
 
 
+@pytest.mark.fault(45)
 def test_a_stop_lets_running_tasks_end_and_gives_the_others_back(
     client: Client, trigger: StartTrigger
 ) -> None:
@@ -27,6 +30,7 @@ def test_a_stop_lets_running_tasks_end_and_gives_the_others_back(
     assert all(call.attempt == 1 for call in second.calls())
 
 
+@pytest.mark.fault(45)
 def test_a_task_longer_than_the_grace_is_killed_and_its_attempt_refunded(
     client: Client, trigger: StartTrigger
 ) -> None:
@@ -60,6 +64,7 @@ def test_async_calls_end_before_a_worker_does(client: Client, trigger: StartTrig
     assert job.status().succeeded == 30
 
 
+@pytest.mark.fault(8)
 def test_a_task_longer_than_the_lease_runs_once(client: Client, trigger: StartTrigger) -> None:
     running = trigger()
     trigger()
@@ -68,6 +73,7 @@ def test_a_task_longer_than_the_lease_runs_once(client: Client, trigger: StartTr
     assert len(running.calls()) == 1
 
 
+@pytest.mark.fault(9)
 def test_a_function_that_holds_the_interpreter_keeps_its_lease(
     client: Client, trigger: StartTrigger
 ) -> None:
@@ -78,6 +84,7 @@ def test_a_function_that_holds_the_interpreter_keeps_its_lease(
     assert len(running.calls()) == 1
 
 
+@pytest.mark.fault(45)
 def test_a_stop_gives_back_what_was_prefetched_and_not_started(
     client: Client, trigger: StartTrigger
 ) -> None:

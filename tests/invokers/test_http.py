@@ -93,6 +93,7 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         pytest.importorskip("httpx_aiohttp")
 
 
+@pytest.mark.fault(44)
 def test_the_body_is_posted_with_headers_that_name_the_call() -> None:
     seen: dict[str, str] = {}
 
@@ -167,6 +168,7 @@ def test_a_gzip_bomb_is_stopped_at_its_decoded_size() -> None:
     assert "over 1,000 decoded bytes" in str(error)
 
 
+@pytest.mark.fault(44)
 def test_an_endpoint_that_does_not_answer_runs_into_its_timeout() -> None:
     async def answer(headers: dict[str, str], body: bytes) -> bytes:
         await asyncio.sleep(5)
@@ -177,6 +179,7 @@ def test_an_endpoint_that_does_not_answer_runs_into_its_timeout() -> None:
     assert not error.permanent
 
 
+@pytest.mark.fault(44)
 def test_an_endpoint_that_hangs_up_is_retried() -> None:
     async def answer(headers: dict[str, str], body: bytes) -> bytes:
         raise ConnectionResetError

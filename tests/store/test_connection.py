@@ -85,6 +85,7 @@ def test_a_blocking_client_is_more_patient_than_its_reads(redis_target: RedisTar
         assert client.connection_pool.connection_kwargs["socket_timeout"] > BLOCK_S
 
 
+@pytest.mark.fault(16)
 def test_a_command_whose_reply_is_lost_is_sent_once() -> None:
     received: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -49,6 +49,7 @@ def test_a_real_server_is_suitable_and_its_facts_are_read(
     assert report.unreadable == ()
 
 
+@pytest.mark.fault(37)
 def test_an_evicting_policy_is_refused_with_the_command_that_ends_it(new_redis: NewRedis) -> None:
     server = new_redis(options=["--maxmemory-policy", "allkeys-lru"])
     with (

@@ -14,6 +14,7 @@ def outputs(bench: StoreBench, total: int) -> list[bytes | None]:
     return [output for _, output in bench.inspector.outputs("j", total)]
 
 
+@pytest.mark.fault(3)
 def test_the_last_commit_enqueues_one_reduce(bench: StoreBench) -> None:
     bench.submit(3)
     tasks = bench.fetch()
@@ -27,6 +28,7 @@ def test_the_last_commit_enqueues_one_reduce(bench: StoreBench) -> None:
     bench.check()
 
 
+@pytest.mark.fault(2)
 def test_a_commit_repeated_after_a_lost_answer_changes_nothing(bench: StoreBench) -> None:
     bench.submit(4)
     tasks = bench.fetch()
@@ -45,6 +47,7 @@ def test_a_task_twice_in_one_batch_counts_once(bench: StoreBench) -> None:
     bench.check()
 
 
+@pytest.mark.fault(5)
 def test_a_zombie_may_commit_first_and_its_successor_changes_nothing(bench: StoreBench) -> None:
     bench.submit(1)
     (old,) = bench.fetch()
@@ -57,6 +60,7 @@ def test_a_zombie_may_commit_first_and_its_successor_changes_nothing(bench: Stor
     bench.check()
 
 
+@pytest.mark.fault(11)
 def test_what_ran_from_a_strangers_copy_is_not_taken(bench: StoreBench) -> None:
     bench.submit(1)
     (task,) = bench.fetch()
@@ -109,6 +113,7 @@ def test_a_commit_to_a_job_that_is_gone_settles_its_entries(bench: StoreBench) -
     assert bench.commit(*tasks).code is Code.GONE
 
 
+@pytest.mark.fault(28)
 def test_scripts_survive_a_flush_of_the_script_cache(bench: StoreBench) -> None:
     bench.submit(2)
     tasks = bench.fetch()
@@ -139,6 +144,7 @@ def test_a_result_is_written_once_and_never_changes(bench: StoreBench) -> None:
     bench.check()
 
 
+@pytest.mark.fault(4)
 def test_two_reducers_of_one_job_give_one_result(bench: StoreBench) -> None:
     bench.submit(1)
     bench.commit(*bench.fetch())
@@ -170,6 +176,7 @@ def test_progress_is_told_and_bounded(bench: StoreBench) -> None:
     assert kinds.count("progress") <= 12
 
 
+@pytest.mark.fault(42)
 def test_a_key_of_another_type_gives_an_error_and_no_half_commit(bench: StoreBench) -> None:
     bench.submit(2)
     tasks = bench.fetch()

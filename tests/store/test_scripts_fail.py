@@ -123,6 +123,7 @@ def test_a_failure_after_a_success_changes_nothing(bench: StoreBench) -> None:
     bench.check()
 
 
+@pytest.mark.fault(7)
 def test_a_zombie_cannot_fail_its_successor(bench: StoreBench) -> None:
     bench.submit(1, max_attempts=2)
     (old,) = bench.fetch()
@@ -134,6 +135,7 @@ def test_a_zombie_cannot_fail_its_successor(bench: StoreBench) -> None:
     bench.check()
 
 
+@pytest.mark.fault(45)
 def test_released_tasks_keep_their_attempt(bench: StoreBench) -> None:
     bench.submit(3)
     tasks = bench.fetch()
@@ -176,6 +178,7 @@ def test_a_task_in_the_hands_of_a_lost_machine_is_spared_once(bench: StoreBench)
     bench.check()
 
 
+@pytest.mark.fault(6)
 def test_nothing_is_recovered_from_a_worker_that_lives(bench: StoreBench) -> None:
     bench.submit(1)
     (task,) = bench.fetch()
@@ -185,6 +188,7 @@ def test_nothing_is_recovered_from_a_worker_that_lives(bench: StoreBench) -> Non
     assert bench.recover(task).code is Code.REQUEUED
 
 
+@pytest.mark.fault(2, 5)
 def test_recovery_and_commit_in_either_order_count_once(bench: StoreBench) -> None:
     bench.submit(2)
     first, second = bench.fetch()

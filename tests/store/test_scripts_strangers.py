@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from amr.store.replies import Code
 from amr.store.transitions import Done
 from tests.support.store_bench import StoreBench
@@ -99,6 +101,7 @@ def test_what_is_put_aside_is_bounded(bench: StoreBench) -> None:
     assert sum(map(len, row[1])) < 300_000
 
 
+@pytest.mark.fault(39)
 def test_a_clock_that_was_set_back_hides_no_lost_task(bench: StoreBench) -> None:
     stream = bench.keys.stream_key("stream")
     bench.redis("XADD", stream, "9999999999999-1", "a", "stranger of the future")

@@ -8,6 +8,7 @@ from amr.store.replies import Code
 from tests.support.store_bench import StoreBench
 
 
+@pytest.mark.fault(16)
 def test_the_same_submission_again_gives_the_same_job(bench: StoreBench) -> None:
     bench.submit(3)
     assert bench.create() == (Code.EXISTS, (b"mapping", 3))
@@ -22,6 +23,7 @@ def test_another_content_under_the_same_id_is_refused(bench: StoreBench) -> None
     assert bench.status().total == 3
 
 
+@pytest.mark.fault(15)
 def test_a_cut_submission_goes_on_where_it_stopped(bench: StoreBench) -> None:
     bench.create()
     bench.append(range(5))
@@ -71,6 +73,7 @@ def test_an_empty_job_without_reducer_has_succeeded(bench: StoreBench) -> None:
     bench.check()
 
 
+@pytest.mark.fault(15)
 def test_an_abandoned_job_begins_anew(bench: StoreBench) -> None:
     bench.create()
     bench.append(range(3))
@@ -119,6 +122,7 @@ def test_concurrency_is_an_exact_cap_from_first_to_last(
     assert bench.status().state == "reducing"
 
 
+@pytest.mark.fault(24)
 def test_a_long_job_never_fills_the_stream(bench: StoreBench) -> None:
     bench.submit(20_000)
     assert bench.stream_length() == 32

@@ -27,6 +27,7 @@ def lose_all(bench: StoreBench, way: str) -> None:
             ensure_group(bench.link, bench.keys)
 
 
+@pytest.mark.fault(17, 18, 19)
 @pytest.mark.parametrize("way", ["xdel", "xack", "delconsumer", "del"])
 def test_tasks_whose_entry_is_lost_get_a_new_one(bench: StoreBench, way: str) -> None:
     bench.submit(3)
@@ -128,6 +129,7 @@ def test_a_log_line_after_the_jobs_expiry_makes_no_key(bench: StoreBench) -> Non
     bench.check()
 
 
+@pytest.mark.fault(20, 21)
 def test_a_worker_is_forgotten_only_when_it_is_gone_and_empty(bench: StoreBench) -> None:
     bench.submit(1)
     (task,) = bench.fetch()
@@ -145,6 +147,7 @@ def test_a_worker_is_forgotten_only_when_it_is_gone_and_empty(bench: StoreBench)
     assert bench.fleet.backlog().consumers == ()
 
 
+@pytest.mark.fault(19)
 def test_a_pending_entry_whose_content_was_deleted_is_seen_as_lost(bench: StoreBench) -> None:
     bench.submit(2)
     tasks = bench.fetch()

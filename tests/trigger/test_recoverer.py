@@ -26,6 +26,7 @@ def test_the_task_of_a_worker_without_a_lease_goes_back(redis_target: RedisTarge
     assert task.attempt == 2
 
 
+@pytest.mark.fault(6)
 def test_nobody_is_judged_until_heartbeats_could_come_after_redis_was_away(
     redis_target: RedisTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
