@@ -70,7 +70,7 @@ _MAX_PAUSE_S = 2.0
 #: plain or, as 6.2 does, inside the error of the script that met them.
 _PASSING_CODES = re.compile(
     r"(?:(?:ERR )?Error running script .*-)?"
-    r"(?:LOADING|READONLY|BUSY|TRYAGAIN|MASTERDOWN|CLUSTERDOWN|OOM|MISCONF|NOREPLICAS)\s",
+    r"(?:LOADING|READONLY|BUSY|TRYAGAIN|MASTERDOWN|CLUSTERDOWN|OOM|MISCONF|NOREPLICAS|NOSCRIPT)\s",
     re.DOTALL,
 )
 
@@ -128,7 +128,14 @@ _READ_ONLY = re.compile(r"(?:ERR )?Error running script .*-READONLY\s", re.DOTAL
 
 #: redis-py takes the code off the message of errors that have a class of their own.
 _PASSING_CLASSES = frozenset(
-    {"ReadOnlyError", "TryAgainError", "ClusterDownError", "MasterDownError", "OutOfMemoryError"}
+    {
+        "ReadOnlyError",
+        "TryAgainError",
+        "ClusterDownError",
+        "MasterDownError",
+        "NoScriptError",
+        "OutOfMemoryError",
+    }
 )
 
 

@@ -18,6 +18,9 @@ from amr.store.connection import call_with_retries, connect, is_read_only
 from amr.store.loader import Script, load_scripts
 from amr.store.replies import read_reply
 
+#: Times that scripts are loaded for one round trip: somebody may flush them in between.
+_LOADS_MOST = 3
+
 Argument = bytes | str | int | float
 
 
@@ -173,13 +176,19 @@ class Link:
 
     def _load_and_repeat(self, calls: Sequence[Call], replies: list[Any]) -> list[Any]:
         """Repeats the calls of scripts that Redis did not have, after loading all of them."""
-        missing = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if not missing:
-            return replies
+        for _ in range(_LOADS_MOST):
+            missing = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            if not missing:
+                break
+            self._load_and_repeat_once(calls, replies, missing)
+        return replies
+
+    def _load_and_repeat_once(
+        self, calls: Sequence[Call], replies: list[Any], missing: list[int]
+    ) -> None:
         waits = [at for at, call in enumerate(calls) if call.confirms_s is not None]
         again = sorted({*missing, *(at for at in waits if at > missing[0])})
         self._round_trip([Call(("SCRIPT", "LOAD", s.source), same) for s in SCRIPTS.values()])
         repeated = self._round_trip([calls[at] for at in again])
         for at, reply in zip(again, repeated, strict=True):
             replies[at] = reply
-        return replies

@@ -21,7 +21,7 @@ from amr.store.link import Call, Link
 from amr.store.replies import Code, Reply
 from amr.store.stream import Alien
 from amr.store.transitions import Transitions
-from amr.task import Outcome, Task
+from amr.task import Failure, Outcome, Task
 from amr.worker.commits import commit_calls
 from amr.worker.journal import Journal
 from amr.worker.pace import BATCH_MOST, Pace
@@ -164,11 +164,23 @@ class Settlement:
                 if is_passing(error):
                     self._keep(single)
                     raise
-                log.error(
-                    "job %s, %s task %d: Redis refuses its outcome: %s",
-                    *(outcome.task.job, outcome.task.stage, outcome.task.index, error),
-                )
+                self._send_refused(link, outcome, error)
         self._send(link, batch._replace(outcomes=[]), ())
+
+    def _send_refused(self, link: Link, outcome: Outcome, error: ResponseError) -> None:
+        """Makes a dead letter of a task whose outcome Redis refuses: it must not wait for ever."""
+        task = outcome.task
+        where = (task.job, task.stage, task.index)
+        log.error("job %s, %s task %d: Redis refuses its outcome: %s", *where, error)
+        failure = Failure("RefusedByRedis", f"Redis refuses the outcome: {error}", permanent=True)
+        dead = outcome._replace(output=None, failure=failure)
+        try:
+            self._send(link, _Batch([dead], [], [], []), ())
+        except ResponseError as second:
+            if is_passing(second):
+                self._keep(_Batch([dead], [], [], []))
+                raise
+            log.error("job %s, %s task %d: nor can it fail: %s", *where, second)
 
     def _take(self) -> _Batch:
         queues = (self._outcomes, self._returned, self._dropped, self._aliens)

@@ -32,8 +32,8 @@ WAITS = [0.05] * 6
 TOTAL = "faulty.total"
 RETRY = {"max_attempts": 8, "backoff": "20ms"}
 
-#: What one crash may run again: a task of each worker, and the async calls beside it.
-COST = 2 + len(WAITS)
+#: What two crashes may run again: a task of each worker, and the async calls beside it.
+COST = 2 * (2 + len(WAITS))
 
 #: Walks at a time; most of one is waiting.
 AT_ONCE = 4
@@ -62,6 +62,8 @@ class Walk:
             self._invoke(case, "retried", doubled, 20)
             self._invoke(case, "waits", {"mapper": "faulty.wait", "inputs": WAITS}, 15)
             wait_for(lambda: len(trigger.calls()) > 8, 30)
+            if workers := trigger.workers():
+                os.kill(workers[0], signal.SIGKILL)  # so that there is something to recover
             os.kill(trigger.pid, signal.SIGTERM)
             self._control(case)
             case.check()
@@ -136,7 +138,7 @@ def walk_points(target: RedisTarget, directory: Path, points: list[Point]) -> No
     assert len(missed) <= len(points) // 4, "\n".join(missed)
 
 
-@pytest.mark.fault(2, 3, 15)
+@pytest.mark.fault(2, 3, 15, 22)
 def test_a_process_may_end_at_some_of_its_redis_calls(new_redis: NewRedis, tmp_path: Path) -> None:
     target = new_redis().target
     points = find_points(target, tmp_path)
@@ -148,7 +150,7 @@ def test_a_process_may_end_at_some_of_its_redis_calls(new_redis: NewRedis, tmp_p
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@pytest.mark.fault(2, 3, 15)
+@pytest.mark.fault(2, 3, 15, 22)
 def test_a_process_may_end_at_any_of_its_redis_calls(new_redis: NewRedis, tmp_path: Path) -> None:
     target = new_redis().target
     walk_points(target, tmp_path, find_points(target, tmp_path))

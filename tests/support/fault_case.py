@@ -35,6 +35,7 @@ from amr.store.connection import connect
 from amr.store.keys import STREAM_KEYS, Keys
 from amr.store.link import Link
 from tests.support.invariant import check_invariant
+from tests.support.proxy import Proxy
 from tests.support.trigger_process import FUNCTIONS, TriggerProcess
 from tests.support.wait import wait_for
 
@@ -120,6 +121,10 @@ class FaultCase:
         self.triggers.append(self._stack.enter_context(process))
         return process
 
+    def proxy(self) -> Proxy:
+        """Starts a proxy before the Redis that lasts until the case's end."""
+        return self._stack.enter_context(Proxy(self.target))
+
     def submit(
         self,
         document: Mapping[str, Any],
@@ -173,7 +178,7 @@ class FaultCase:
         with connect(self.target) as link:
             record = link.hgetall(self.keys.job_key("job", job.id))
             ends = link.xrange(self.keys.job_key("events", job.id))
-        deadline_ms = float(record[b"deadline"] or 0)
+        deadline_ms = float(record.get(b"deadline") or 0)
         late_ms = (status.ended_ms or 0) - deadline_ms
         # The deadline is looked at once a second; nothing may succeed behind it.
         late_s = self._late_s if status.state is JobState.FAILED else 0.0

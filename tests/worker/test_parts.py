@@ -176,3 +176,6 @@ def test_an_outcome_that_redis_refuses_does_not_hold_the_others_up(redis_target:
     settlement.exchange(bench.link)
     assert bench.status("good").succeeded == 1
     assert not settlement.waits()
+    assert (bench.status("bad").state, bench.status("bad").failed) == ("failed", 1)
+    (failed,) = bench.inspector.failures("bad")
+    assert "WRONGTYPE" in failed.error["message"]
