@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from amr.wording import found
@@ -47,4 +46,4 @@ def _a_second(value: object) -> float | None:
         return float(count) / _UNITS_S[unit]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) else None
+    return float(value) if 0 <= value <= MAX_RATE else None  # not NaN, nor too large for a float

@@ -47,6 +47,7 @@ def test_the_reducer_gets_the_outputs_in_input_order(client: Client) -> None:
     assert client.invoke(spec).result(20) == {"points": 7, "inputs": [2 * n for n in range(3000)]}
 
 
+@pytest.mark.bad_input(11)
 @pytest.mark.parametrize("values", [[], [5]])
 def test_empty_and_single_inputs_reduce(client: Client, values: list[int]) -> None:
     spec = {"mapper": "faulty.noop", "reducer": "faulty.total", "inputs": values}
@@ -100,6 +101,7 @@ def test_a_wait_that_runs_out_leaves_the_job_alone(client: Client) -> None:
     assert job.result(20) == [0]
 
 
+@pytest.mark.bad_input(37)
 def test_an_unknown_job_is_told(client: Client) -> None:
     for use in ("status", "wait", "result", "failures", "cancel"):
         with pytest.raises(amr.UnknownJobError, match="nobody"):

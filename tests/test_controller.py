@@ -57,6 +57,7 @@ def test_the_same_id_and_content_are_the_same_job(client: Client) -> None:
     assert client.job("k").status().total == 3
 
 
+@pytest.mark.bad_input(31)
 def test_another_content_under_the_same_id_is_refused(client: Client) -> None:
     client.invoke(SPEC, id="k")
     for other in (
@@ -119,12 +120,14 @@ def test_an_input_that_is_not_json_is_named_and_nothing_goes_on(client: Client) 
     assert client.jobs(state="cancelled") or not client.jobs()
 
 
+@pytest.mark.bad_input(14)
 def test_an_input_over_the_limit_is_named(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("amr.store.inspect.MAX_BODY_BYTES", 1_500_000)
     with pytest.raises(JobSpecError, match=r"\$\.inputs\[1\]: is 2,000,002 bytes"):
         client.invoke(SPEC | {"inputs": ["a", "b" * 2_000_000]})
 
 
+@pytest.mark.bad_input(30)
 @pytest.mark.parametrize("job", ["", "a b", "{x}", "a:b", "-x", "x" * 129, "a\nb", "é"])
 def test_ids_that_cannot_be_are_refused(client: Client, job: str) -> None:
     with pytest.raises(UsageError, match="job id"):

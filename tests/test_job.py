@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amr.errors import JobSpecError
-from amr.job import JobSpec, RetryPolicy, Tolerate, check_functions, json_schema, parse_job
+from amr.job import JobSpec, RetryPolicy, Tolerate, check_functions, parse_job
 
 EVERY_FIELD = {
     "mapper": "pi.mapper",
@@ -96,6 +96,7 @@ def test_the_default_longest_backoff_follows_a_longer_backoff() -> None:
     assert job(retry={"backoff": "2m"}).retry.max_backoff_s == 120
 
 
+@pytest.mark.bad_input(10)
 def test_every_mistake_is_reported_at_once_with_its_path() -> None:
     found = mistakes(
         {
@@ -146,6 +147,7 @@ def test_the_root_must_be_an_object(root: Any) -> None:
     assert "must be an object" in mistakes(root)["$"]
 
 
+@pytest.mark.bad_input(9)
 def test_an_unknown_field_is_refused_with_the_nearest_of_its_level() -> None:
     assert 'did you mean "concurrency"?' in mistake("$.concurency", concurency=3)
     assert 'did you mean "max_backoff"?' in mistake("$.retry.maxbackoff", retry={"maxbackoff": 1})
@@ -162,6 +164,7 @@ def test_keys_that_are_not_strings_are_refused() -> None:
     assert "not a string" in mistakes(document)["$[3]"]
 
 
+@pytest.mark.bad_input(19)
 @pytest.mark.parametrize(
     "name",
     ["", "os:system", "../x", "a/b", "http://x/y", "a b", "ä", "a\n", "x" * 201, 3, None, ["m"]],
@@ -195,6 +198,7 @@ def test_a_reduce_body_that_is_not_json_is_refused() -> None:
     assert "nan" in mistake("$.reduce", reduce={"a": math.nan})
 
 
+@pytest.mark.bad_input(15)
 @pytest.mark.parametrize(
     "name", ["", "  ", "x" * 101, "a\0b", "a\nb", "\x1b[31m", "\ud800", "a\u2028b", 3, ["x"]]
 )
@@ -216,6 +220,7 @@ def test_concurrency_must_be_a_whole_number_in_range(value: Any) -> None:
 WRONG_DURATIONS = ["30", "", "soon", -1, True, math.nan, math.inf, 1e300, 10**400, "366d", [1], {}]
 
 
+@pytest.mark.bad_input(16)
 @pytest.mark.parametrize("value", WRONG_DURATIONS)
 def test_durations_must_have_a_unit_or_be_seconds_up_to_a_year(value: Any) -> None:
     for name in ("timeout", "reduce_timeout", "deadline", "ttl"):
@@ -251,6 +256,7 @@ def test_a_longest_backoff_below_the_backoff_is_refused() -> None:
     assert message == 'must not be below backoff, which is 2s; found "1s"'
 
 
+@pytest.mark.bad_input(18)
 @pytest.mark.parametrize("name", ["timeout", "reduce_timeout"])
 def test_an_attempt_must_not_outlast_the_deadline(name: str) -> None:
     message = mistake(f"$.{name}", deadline="1h", **{name: "2h"})
@@ -347,30 +353,6 @@ def test_the_list_of_known_functions_is_short() -> None:
     assert [problem.path for problem in caught.value.problems] == ["$.mapper", "$.reducer"]
     with pytest.raises(JobSpecError, match="known functions: none"):
         check_functions(job(), [])
-
-
-def test_the_schema_describes_every_field_under_its_json_name() -> None:
-    schema = json_schema()
-    json.dumps(schema)
-    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert set(schema["properties"]) == set(EVERY_FIELD)
-    assert schema["required"] == ["mapper", "inputs"]
-    assert schema["additionalProperties"] is False
-    assert all(field["description"] for field in schema["properties"].values())
-    retry = schema["$defs"]["RetryPolicy"]["properties"]
-    assert set(retry) == set(EVERY_FIELD["retry"])  # type: ignore[call-overload]
-
-
-def test_the_defaults_of_the_schema_are_the_defaults() -> None:
-    schema = json_schema()
-    fields = schema["properties"] | {"retry": schema["$defs"]["RetryPolicy"]}
-    defaults = {name: field["default"] for name, field in fields.items() if "default" in field}
-    retry = fields["retry"]["properties"]
-    defaults["retry"] = {name: field["default"] for name, field in retry.items()}
-    document = {"mapper": "m", "inputs": []}
-    # Without a reducer its body is refused, so its default is left out here.
-    assert defaults.pop("reduce") == {}
-    assert parse_job({**document, **defaults}) == parse_job(document)
 
 
 ANY_JSON = st.recursive(

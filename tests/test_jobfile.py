@@ -86,11 +86,13 @@ def test_a_file_without_permission_is_refused(monkeypatch: pytest.MonkeyPatch) -
         load_job("job.json")
 
 
+@pytest.mark.bad_input(1)
 @pytest.mark.parametrize("data", [b"", b" \r\n\t"])
 def test_an_empty_file_is_said_to_be_empty(data: bytes) -> None:
     assert refusal(data) == "$: is empty"
 
 
+@pytest.mark.bad_input(3)
 @pytest.mark.parametrize(
     ("encoding", "name"),
     [
@@ -116,6 +118,7 @@ def test_any_text_in_utf_8_is_read() -> None:
     assert parse_json('{"é": "漢字\U0001f967"}'.encode()) == {"é": "漢字\U0001f967"}
 
 
+@pytest.mark.bad_input(2)
 def test_truncated_json_is_said_to_be_so_with_line_and_column() -> None:
     assert "truncated" in refusal(JOB[:-3])
     assert "line 3, column 5" in refusal(b'{"mapper":\n "m", "inputs":\n [1,')
@@ -125,6 +128,7 @@ def test_broken_json_has_its_line_and_column() -> None:
     assert "line 2, column 6" in refusal(b'{"mapper":\n "m" "inputs": []}')
 
 
+@pytest.mark.bad_input(5)
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity"])
 @pytest.mark.parametrize("text", ['{"a": %s}', "[1,%s]", "%s"])
 def test_numbers_that_json_does_not_have_are_named(literal: str, text: str) -> None:
@@ -138,6 +142,7 @@ def test_floats_that_do_not_fit_are_refused(number: bytes) -> None:
     assert "beyond 64 bits" in refusal(b"[" + number + b"]")
 
 
+@pytest.mark.bad_input(7)
 @pytest.mark.parametrize(
     "number",
     [
@@ -164,6 +169,7 @@ def test_numbers_that_fit_and_digits_in_strings_are_left_alone(text: bytes) -> N
     assert parse_json(text) == json.loads(text)
 
 
+@pytest.mark.bad_input(6)
 def test_nesting_is_allowed_to_its_limit_and_no_further() -> None:
     assert parse_json(nested(MAX_DEPTH)) == json.loads(nested(MAX_DEPTH))
     assert "deeper than 64 levels" in refusal(nested(MAX_DEPTH + 1))
@@ -201,6 +207,7 @@ def test_brackets_in_strings_and_in_a_row_are_not_nesting(value: Any) -> None:
     assert parse_json(json.dumps(value).encode()) == value
 
 
+@pytest.mark.bad_input(4)
 def test_every_duplicate_key_is_named_with_its_path() -> None:
     message = refusal(
         b'{"mapper": "a", "inputs": [1, {"b": 1, "b": 2, "b": 3}], "retry": {"c d": 1, "c d": 1},'
@@ -225,6 +232,7 @@ def test_few_of_many_mistakes_are_shown(element: bytes) -> None:
     assert len(caught.value.problems) == 20
 
 
+@pytest.mark.bad_input(8, 12)
 def test_a_root_that_is_no_object_and_inputs_that_are_a_string_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "job.json"
     path.write_text("[1]")

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from amr import wire
+from amr.invokers.addresses import PrivateAddressError, PublicHost
 from amr.invokers.context import Context
 from amr.invokers.failures import HttpError
 from amr.invokers.manifest import HttpFunction
@@ -45,6 +46,7 @@ class HttpInvoker:
         self._headers: list[tuple[bytes, bytes]] = []
         self._url: httpx.URL | None = None
         self._transports: _Transports | None = None
+        self._host: PublicHost | None = None
 
     def prepare(self) -> None:
         """Reads the headers' values from the environment.
@@ -60,7 +62,10 @@ class HttpInvoker:
         headers |= {"User-Agent": "amr", "Content-Type": "application/json"}
         headers |= self._function.read_headers()
         self._headers = [(k.encode(), v.encode()) for k, v in headers.items()]
-        self._url = httpx.URL(self._function.url)
+        url = httpx.URL(self._function.url)
+        if not self._function.private:
+            self._host = PublicHost(url.host, url.port or (443 if url.scheme == "https" else 80))
+        self._url = url
 
     def invoke(self, body: bytes, context: Context) -> bytes:
         """Not for HTTP functions: ``invoke_async`` is.
@@ -81,7 +86,14 @@ class HttpInvoker:
         request = self._request(body, context)
         try:
             async with asyncio.timeout(self.timeout_s):
+                if self._host is not None:
+                    # To the address that was checked; the name stays in Host and in TLS.
+                    request.extensions["sni_hostname"] = request.url.host
+                    request.url = request.url.copy_with(host=await self._host.address())
                 return await self._call(request)
+        except PrivateAddressError as error:
+            shown = f"{error}, which is not public; allow it with private = true in functions.toml"
+            raise HttpError(f"{self._function.shown_url}: {shown}", permanent=True) from None
         except TimeoutError as error:
             shown = f"did not answer within {self.timeout_s:g} s"
             raise HttpError(f"{self._function.shown_url} {shown}") from error

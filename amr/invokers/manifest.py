@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from amr.durations import parse_duration
 from amr.errors import FunctionsError, PermanentError
+from amr.invokers.addresses import PrivateAddressError, check_host
 from amr.suggest import did_you_mean
 
 FILE = "functions.toml"
@@ -22,7 +23,7 @@ _TARGET = re.compile(r"([A-Za-z_]\w*):([A-Za-z_][\w.]*)")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _RESERVED = frozenset({"host", "content-length", "transfer-encoding", "connection"})
-_KEYS = ("url", "timeout", "headers", "concurrency")
+_KEYS = ("url", "timeout", "headers", "concurrency", "private")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class HttpFunction:
         timeout_s: seconds a call may take, or None.
         headers: sent with each call; a value may hold ``$NAME`` or ``${NAME}``.
         concurrency: most calls at a time in one worker, or None.
+        private: it may have an address that is not one of the open internet.
     """
 
     name: str
@@ -51,6 +53,7 @@ class HttpFunction:
     timeout_s: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     concurrency: int | None = None
+    private: bool = False
 
     @property
     def shown_url(self) -> str:
@@ -155,8 +158,11 @@ class _Reader:
         headers = self._checked(f"{name}.headers", table.get("headers", {}), _check_headers)
         timeout_s = self._checked(f"{name}.timeout", table.get("timeout"), _check_timeout)
         limit = self._checked(f"{name}.concurrency", table.get("concurrency"), _check_concurrency)
+        private = self._checked(f"{name}.private", table.get("private", False), _check_private)
+        if url is not None and not private:
+            self._checked(f"{name}.url", url, _check_public)
         if len(self.mistakes) == before:
-            self.http.append(HttpFunction(name, url, timeout_s, headers, limit))
+            self.http.append(HttpFunction(name, url, timeout_s, headers, limit, private))
 
     def _checked(self, place: str, value: Any, check: Callable[[Any], Any]) -> Any:
         try:
@@ -181,6 +187,19 @@ def _check_url(value: Any) -> str:
     if not parts.hostname or not value.isascii() or any(c.isspace() for c in value):
         raise ValueError("is not a URL with a host")
     return value
+
+
+def _check_private(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"must be true or false, found {value!r}")
+    return value
+
+
+def _check_public(url: str) -> None:
+    try:
+        check_host(urlsplit(url).hostname or "")
+    except PrivateAddressError as error:
+        raise ValueError(f"{error}: allow it with private = true") from None
 
 
 def _check_headers(value: Any) -> dict[str, str]:

@@ -75,6 +75,7 @@ def test_invoke_wait_logs_result_and_status(
     assert amr("result", "one", AMR_REDIS_URL=redis_url).out == ended.out
 
 
+@pytest.mark.bad_input(31)
 def test_another_content_under_the_same_id_is_refused(
     redis_url: str, trigger: TriggerProcess, write_job: WriteJob
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_state_is_looked_for_beyond_the_limit(redis_url: str, write_job: Write
     assert [row["id"] for row in rows] == ["third"]
 
 
+@pytest.mark.bad_input(43)
 def test_users_text_cannot_steer_the_terminal(
     redis_url: str, tmp_path: Path, write_job: WriteJob
 ) -> None:
@@ -150,6 +152,7 @@ def test_users_text_cannot_steer_the_terminal(
         assert "\x9b" not in text
 
 
+@pytest.mark.bad_input(38)
 def test_failures_are_listed_and_cancel_is_final(
     redis_url: str, trigger: TriggerProcess, write_job: WriteJob
 ) -> None:
@@ -194,6 +197,7 @@ def test_wrong_command_lines_end_with_2(
     assert words in ended.err
 
 
+@pytest.mark.bad_input(42)
 def test_a_redis_that_is_not_there_ends_with_3_and_shows_no_password(write_job: WriteJob) -> None:
     url = "redis://:s3cret@127.0.0.1:1#inputs"
     for arguments in (["list"], ["invoke", write_job(mapper="f.x", inputs=[])], ["doctor"]):

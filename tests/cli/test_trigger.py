@@ -7,6 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
 import redis
 
 from tests.conftest import NewRedis
@@ -75,6 +76,7 @@ def test_an_unreachable_or_malformed_uri_is_a_clear_error(tmp_path: Path) -> Non
     assert not os.path.exists(tmp_path / "amr.toml")
 
 
+@pytest.mark.bad_input(17)
 def test_run_refuses_a_name_functions_or_lease_that_are_wrong(
     redis_url: str, tmp_path: Path
 ) -> None:

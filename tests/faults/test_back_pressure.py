@@ -59,6 +59,7 @@ def test_inputs_that_come_one_by_one_are_refused_on_the_way(small: RedisServer) 
         assert client.invoke({"mapper": "f.f"}, inputs=[1], id="mine").created
 
 
+@pytest.mark.bad_input(13)
 def test_a_stream_takes_so_many_tasks_and_no_more(
     redis_target: RedisTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:

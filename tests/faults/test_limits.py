@@ -207,7 +207,7 @@ def test_an_endpoint_that_asks_for_time_fails_no_task(tmp_path: Path) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/"
-    (tmp_path / "functions.toml").write_text(f'[far]\nurl = "{url}"\n')
+    (tmp_path / "functions.toml").write_text(f'[far]\nurl = "{url}"\nprivate = true\n')
     spec = {"mapper": "far", "inputs": list(range(20)), "retry": {"max_attempts": 1}}
     try:
         assert amr.run(spec, functions=tmp_path, processes=1, timeout=20) == list(range(20))

@@ -90,6 +90,7 @@ def test_large_and_strange_values_come_back_exactly(case: FaultCase) -> None:
     assert job.result(60) == values
 
 
+@pytest.mark.bad_input(41)
 @pytest.mark.fault(43)
 def test_an_output_that_is_too_large_is_a_failure_that_says_so(
     case: FaultCase, tmp_path: Path

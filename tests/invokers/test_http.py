@@ -60,7 +60,7 @@ def call(
 
     async def run() -> bytes:
         async with serving(answer) as url:
-            invoker = HttpInvoker(HttpFunction("far", url, timeout_s), most_bytes)
+            invoker = HttpInvoker(HttpFunction("far", url, timeout_s, private=True), most_bytes)
             invoker.prepare()
             try:
                 return await invoker.invoke_async(body, Context(TASK, None, {}, LogSink()))
@@ -125,6 +125,7 @@ def test_an_empty_answer_is_null() -> None:
     assert call(always(reply("204 No Content"))) == b"null"
 
 
+@pytest.mark.bad_input(27)
 def test_json_that_is_not_json_is_permanent() -> None:
     error = refusal(always(reply("200 OK", b"<html>", content_type="application/json")))
     assert error.permanent
@@ -159,6 +160,7 @@ def test_redirects_are_not_followed() -> None:
     assert "redirects are not followed" in str(error)
 
 
+@pytest.mark.bad_input(28)
 def test_a_gzip_bomb_is_stopped_at_its_decoded_size() -> None:
     bomb = gzip.compress(b" " * 50_000_000)
     error = refusal(
@@ -168,6 +170,7 @@ def test_a_gzip_bomb_is_stopped_at_its_decoded_size() -> None:
     assert "over 1,000 decoded bytes" in str(error)
 
 
+@pytest.mark.bad_input(29)
 @pytest.mark.fault(44)
 def test_an_endpoint_that_does_not_answer_runs_into_its_timeout() -> None:
     async def answer(headers: dict[str, str], body: bytes) -> bytes:
@@ -189,7 +192,7 @@ def test_an_endpoint_that_hangs_up_is_retried() -> None:
 
 def test_an_endpoint_that_is_not_there_is_retried() -> None:
     async def run() -> None:
-        invoker = HttpInvoker(HttpFunction("far", "http://127.0.0.1:1/"))
+        invoker = HttpInvoker(HttpFunction("far", "http://127.0.0.1:1/", private=True))
         invoker.prepare()
         try:
             await invoker.invoke_async(b"1", Context(TASK, None, {}, LogSink()))
@@ -208,7 +211,7 @@ def test_a_thousand_slow_calls_run_at_once() -> None:
 
     async def run() -> float:
         async with serving(answer) as url:
-            invoker = HttpInvoker(HttpFunction("far", url))
+            invoker = HttpInvoker(HttpFunction("far", url, private=True))
             invoker.prepare()
             contexts = [
                 Context(Task(b"1-0", "j", "map", at, 1, b""), None, {}, LogSink())

@@ -59,6 +59,7 @@ def test_an_async_function_is_awaited(registry_of: Make, context: Context) -> No
     assert asyncio.run(invoker.invoke_async(b"3", context)) == b"[3,37]"
 
 
+@pytest.mark.bad_input(39)
 @pytest.mark.parametrize(
     ("value", "type_name"),
     [("{1}", "set"), ("b'x'", "bytes"), ("float('nan')", "nan"), ("object()", "object")],
@@ -85,6 +86,7 @@ def test_an_exception_names_function_type_and_line(registry_of: Make, context: C
     assert "invokers" not in failure.traceback
 
 
+@pytest.mark.bad_input(40)
 def test_sys_exit_is_a_failure_of_the_task(registry_of: Make, context: Context) -> None:
     failure = failure_of(
         registry_of(f="import sys\ndef go(body):\n    sys.exit(3)\n"), "f.go", context
@@ -94,6 +96,7 @@ def test_sys_exit_is_a_failure_of_the_task(registry_of: Make, context: Context) 
     assert "f.py:3" in failure.message
 
 
+@pytest.mark.bad_input(21)
 def test_an_import_error_is_permanent_and_names_file_and_line(
     registry_of: Make, context: Context
 ) -> None:
@@ -104,6 +107,7 @@ def test_an_import_error_is_permanent_and_names_file_and_line(
     assert "line 2" in failure.message
 
 
+@pytest.mark.bad_input(20)
 @pytest.mark.parametrize("arguments", ["", "a, b, c", "*, key"])
 def test_a_function_with_other_arguments_is_refused(registry_of: Make, arguments: str) -> None:
     registry = registry_of(f=f"def go({arguments}): ...\n")

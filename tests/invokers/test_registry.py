@@ -47,6 +47,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_one(registry_of: Make) -> 
         registry.find("words.cuont")
 
 
+@pytest.mark.bad_input(19)
 @pytest.mark.parametrize("name", ["os:system", "../x", "__import__", "os.system", "words._own", ""])
 def test_nothing_outside_the_registry_can_be_named(registry_of: Make, name: str) -> None:
     registry = registry_of(words="def _own(body): ...\n")
@@ -158,9 +159,7 @@ def test_a_header_from_an_unset_variable_is_told(
     registry_of: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AMR_TEST_TOKEN", raising=False)
-    toml = (
-        '[far]\nurl = "http://127.0.0.1/"\nheaders = {Authorization = "Bearer ${AMR_TEST_TOKEN}"}'
-    )
+    toml = '[far]\nurl = "https://host/"\nheaders = {Authorization = "Bearer ${AMR_TEST_TOKEN}"}'
     registry = registry_of(toml)
     assert registry.names() == ["far"]
     with pytest.raises(PermanentError, match="AMR_TEST_TOKEN"):

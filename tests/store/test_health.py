@@ -91,6 +91,7 @@ def test_a_policy_that_cannot_be_read_is_a_warning(
     assert "cannot read the maxmemory-policy" in caplog.text
 
 
+@pytest.mark.bad_input(42)
 @pytest.mark.parametrize("version", [(6, 0, 16), (5, 0, 7), (4, 0, 0)])
 def test_a_redis_before_6_2_is_refused(version: tuple[int, int, int]) -> None:
     (obstacle,) = replace(GOOD, version=version).obstacles()
