@@ -2,7 +2,7 @@
 
 ``case``      starts triggers and jobs, and checks every promise of docs/reliability.md at the end
 ``new_case``  the same on a Redis of the test's own
-``trigger``, ``hostile``  start triggers only
+``trigger``, ``hostile``  start triggers; at the end what can be known without results is checked
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from amr.client import Client
-from amr.redis_url import RedisTarget
-from tests.support.fault_case import FaultCase
+from amr.redis_url import RedisTarget, parse_redis_url
+from tests.support.fault_case import FaultCase, check_stream
 from tests.support.trigger_process import FUNCTIONS, TriggerProcess
 
 StartTrigger = Callable[..., TriggerProcess]
@@ -33,14 +33,18 @@ def client(redis_target: RedisTarget) -> Iterator[Client]:
 
 def _starter(directory: Path, redis_url: str, functions: Path) -> Iterator[StartTrigger]:
     with ExitStack() as stack:
+        started: dict[str, list[TriggerProcess]] = {}
 
         def start(*options: str, processes: int = 2, url: str = redis_url) -> TriggerProcess:
             process = TriggerProcess(
                 url, directory, *options, processes=processes, functions=functions
             )
+            started.setdefault(url, []).append(process)
             return stack.enter_context(process)
 
         yield start
+        for url, triggers in started.items():
+            check_stream(parse_redis_url(url), triggers)
 
 
 @pytest.fixture

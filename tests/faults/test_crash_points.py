@@ -24,7 +24,7 @@ from tests.conftest import NewRedis
 from tests.support.cli import AMR
 from tests.support.crash_points import STATUS, Point, environment, read_record
 from tests.support.fault_case import FaultCase
-from tests.support.trigger_process import KeptTrigger
+from tests.support.trigger_process import FUNCTIONS, KeptTrigger
 from tests.support.wait import wait_for
 
 SLEEPS = [1.3, *[0.03] * 15]
@@ -71,7 +71,7 @@ class Walk:
     def _invoke(self, case: FaultCase, job: str, fields: dict[str, Any], total: int) -> None:
         file = self._directory / f"{job}.json"
         file.write_text(json.dumps({"reducer": TOTAL, "retry": RETRY, "deadline": "60s"} | fields))
-        self._command("invoke", str(file), "--id", job)
+        self._command("invoke", str(file), "--id", job, "--functions", str(FUNCTIONS))
         case.expect(case.client.job(job), {"sum": total, "count": len(fields["inputs"])})
 
     def _control(self, case: FaultCase) -> None:

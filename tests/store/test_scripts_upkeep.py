@@ -33,6 +33,7 @@ def test_tasks_whose_entry_is_lost_get_a_new_one(bench: StoreBench, way: str) ->
     bench.submit(3)
     assert len(bench.fetch()) == 3
     lose_all(bench, way)
+    time.sleep(0.002)  # a new stream would give the ids of this very millisecond again
     assert bench.sweep().values[1] == 3
     assert bench.sweep().values[1] == 0
     bench.check()
