@@ -161,8 +161,8 @@ class _Sender:
         if reply.code is Code.CREATED:
             self._is_new = True
             return True
-        state, self.appended = reply.values
-        return bool(state == b"submitting")
+        is_open, self.appended = reply.values
+        return bool(is_open)
 
     def send(self, chunks: Iterator[list[bytes]], expected: int) -> Submission:
         """Appends what is not there yet, and seals. A small new job takes one round trip.

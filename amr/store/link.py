@@ -142,7 +142,7 @@ class Link:
             packed: list[bytes] = []
             for call in calls:
                 packed += connection.pack_command(*call.arguments)
-            connection.send_packed_command(packed, check_health=False)
+            connection.send_packed_command([b"".join(packed)], check_health=False)
         except (redis.RedisError, OSError):
             self.close()
             raise

@@ -66,7 +66,7 @@ class Transitions:
         return script_call(script, self._keys.of_job(script.keys, job), arguments)
 
     def create(self, job: str, record: JobRecord) -> Call:
-        """A new job, or the same again. CREATED | EXISTS state appended | CONFLICT."""
+        """A new job, or the same again. CREATED | EXISTS open appended | CONFLICT."""
         return self._call("create", job, _plain(record))
 
     def append(self, job: str, offset: int, inputs: Sequence[bytes]) -> Call:

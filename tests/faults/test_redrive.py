@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from amr.client import Client
 from amr.errors import JobFailedError, UsageError
+from amr.states import JobState
 from tests.faults.conftest import StartTrigger
 from tests.support.invariant import read
 from tests.support.trigger_process import TriggerProcess
@@ -75,6 +77,31 @@ def test_a_failed_job_goes_on_where_it_ended(
     again = [index for index, n in runs(process).items() if n > 1]
     assert len(again) <= 500 - done_before
     wait_for(lambda: nothing_is_left(client), 10)
+
+
+def test_a_job_that_fails_while_its_inputs_come_is_repaired_as_well(
+    client: Client, trigger: StartTrigger, fixed: Path
+) -> None:
+    process = trigger()
+    spec = {"mapper": "faulty.odd_until_fixed", "reducer": "faulty.total"}
+    job_id = "fails-early"
+
+    def has_failed() -> bool:
+        return client.job(job_id).status().state is JobState.FAILED
+
+    def inputs() -> Iterator[int]:
+        for index in range(20_000):
+            if index == 8000:  # the first chunks have been sent
+                wait_for(has_failed, 10)
+            yield int(index == 5)
+
+    job = client.invoke(spec, id=job_id, inputs=inputs())
+    status = job.status()
+    assert (status.state, status.total, status.failed) == (JobState.FAILED, 20_000, 1)
+    fixed.touch()
+    assert job.redrive().tasks == 1
+    assert job.result(60) == {"sum": 1, "count": 20_000}
+    assert runs(process)[5] == 2
 
 
 def test_a_failed_reducer_is_redriven_without_its_mappers(

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def test_the_happy_path_needs_no_more_rights_than_are_documented(
 ) -> None:
     server = new_redis(tcp=True, binary=binary)
     target = restricted(server)
-    walk_happy_path(target, trigger)
+    walk_happy_path(target, partial(trigger, checked_at=server.target))
     with connect(server.target) as client:
         refused = client.acl_log()
         used = {n.removeprefix("cmdstat_").lower() for n in client.info("commandstats")}

@@ -105,7 +105,7 @@ def _make_job(rng: random.Random, at_s: float, id: str, folder: str) -> PlannedJ
 
 
 def _bodies(rng: random.Random, count: int, **more: Any) -> list[dict[str, Any]]:
-    return [{"number": n, "seconds": rng.uniform(0.0, 0.1), **more} for n in range(count)]
+    return [{"number": n, "seconds": rng.uniform(0.0, 0.05), **more} for n in range(count)]
 
 
 def _document(mapper: str, bodies: list[dict[str, Any]], **more: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -113,13 +114,41 @@ def test_a_second_seal_changes_nothing(bench: StoreBench) -> None:
     bench.check()
 
 
-def test_a_job_that_ended_before_its_seal_stays_ended(bench: StoreBench) -> None:
+def test_a_job_that_failed_takes_the_rest_of_its_inputs_for_a_redrive(bench: StoreBench) -> None:
     bench.create()
     bench.append(range(3))
     task, *_ = bench.fetch()
     assert bench.fail(task, permanent=True).code is Code.DEAD
-    assert bench.seal(3).code is Code.GONE
-    assert bench.status().state == "failed"
+    assert bench.create() == (Code.EXISTS, (1, 3))
+    assert bench.append(range(3, 5)) == (Code.OK, (5,))
+    assert bench.status().running == 0
+    assert bench.seal(4) == (Code.GAP, (5,))
+    assert bench.seal(5).code is Code.OK
+    assert bench.create() == (Code.EXISTS, (0, 5))
+    assert bench.append(range(5, 6)).code is Code.GONE
+    status = bench.status()
+    assert (status.state, status.total, status.cancelled) == ("failed", 5, 4)
+    assert bench.redrive("0").code is Code.OK
+    assert bench.status().state == "mapping"
+    bench.check()
+
+
+def test_inputs_that_come_after_the_failure_last_no_longer_than_the_job(bench: StoreBench) -> None:
+    bench.create(deadline_ms=1)
+    time.sleep(0.002)
+    assert bench.link.run(bench.transitions.expire("j", 60.0)).code is Code.DEADLINE
+    assert bench.append(range(2)).code is Code.OK
+    assert bench.redis("PTTL", bench.keys.job_key("inputs", "j")) > 0
+
+
+def test_a_job_that_was_given_up_takes_no_inputs(bench: StoreBench) -> None:
+    bench.create()
+    bench.append(range(2))
+    time.sleep(0.002)
+    assert bench.link.run(bench.transitions.expire("j", 0.001)).code is Code.ABANDONED
+    assert bench.append(range(2, 3)).code is Code.GONE
+    assert bench.seal(2).code is Code.GONE
+    assert bench.create().code is Code.CREATED
 
 
 def test_a_running_task_that_stands_among_the_retries_runs_on(bench: StoreBench) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from amr.store.replies import Code
@@ -198,6 +200,22 @@ def test_what_cannot_be_redriven_is_left_as_it_is(bench: StoreBench, end: str) -
         bench.submit(1, reducer=False)
         bench.commit(*take(bench).values())
     assert bench.redrive("0").code is expected.get(end, Code.NOTHING)
+    bench.check()
+
+
+@pytest.mark.parametrize("permanent", [True, False], ids=["permanent", "the last attempt"])
+def test_what_began_before_the_redrive_does_not_fail_the_job_again(
+    bench: StoreBench, permanent: bool
+) -> None:
+    bench.submit(2, max_attempts=1)
+    tasks = take(bench)
+    kill(bench, tasks[0])
+    assert bench.redrive("0").code is Code.OK
+    assert bench.fail(tasks[1], permanent=permanent) == (Code.RETRY, (1,))
+    bench.check()
+    time.sleep(0.002)
+    bench.make_retries_due()
+    assert bench.fail(take(bench)[1], permanent=permanent).code is Code.DEAD
     bench.check()
 
 

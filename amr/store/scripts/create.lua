@@ -2,15 +2,15 @@
 -- Moves:   nothing -> submitting
 -- KEYS:    job jobs active epoch inputs
 -- ARGV:    spec reduce digest reducer max_attempts concurrency policy tolerance ttl_ms deadline_ms rate
--- Returns: CREATED | EXISTS state appended | CONFLICT
+-- Returns: CREATED | EXISTS open appended | CONFLICT
 -- Again:   EXISTS, with how many inputs have come, so that a cut submission goes on where it stopped;
 --          a job that was given up while its controller was gone begins anew.
--- Include: job emit data
+-- Include: job emit data submission
 
-local known = redis.call('HMGET', job_key, 'digest', 'state', 'abandoned')
+local known = redis.call('HMGET', job_key, 'digest', 'abandoned')
 if known[1] and known[1] ~= digest then return { 'CONFLICT' } end -- guard
-if known[1] and not known[3] then -- guard: known[1]
-  return { 'EXISTS', known[2], redis.call('LLEN', inputs_key) }
+if known[1] and not known[2] then -- guard: known[1]
+  return { 'EXISTS', is_open(read_job()) and 1 or 0, redis.call('LLEN', inputs_key) }
 end
 
 redis.call('UNLINK', unpack(DATA_KEYS))

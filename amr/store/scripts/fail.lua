@@ -23,9 +23,12 @@ if not flight or flight.entry ~= entry or flight.delayed then -- guard
 end
 
 local defers = deferred == '1' and flight.deferrals < DEFERRALS_MOST -- guard: flight.deferrals < DEFERRALS_MOST
+-- What began before a redrive knows nothing of what was mended for it: it runs once more.
+local is_outdated = job.redriven_at and tonumber(string.match(entry, '^%d+')) <= job.redriven_at
+local is_last = permanent == '1' or (flight.attempt >= job.max_attempts and not defers)
 local now = now_ms()
 local reply
-if permanent == '1' or (flight.attempt >= job.max_attempts and not defers) then
+if is_last and not is_outdated then -- guard: not is_outdated
   job.timed_out = job.timed_out + timed_out
   bury(job, field, flight, error, summary)
   reply = { 'DEAD' }
@@ -34,7 +37,7 @@ else
   flight.delayed = true
   if defers then
     flight.deferrals = flight.deferrals + 1
-  else
+  elseif not is_last then
     flight.attempt = flight.attempt + 1
   end
   redis.call('HSET', inflight_key, field, write_flight(flight))

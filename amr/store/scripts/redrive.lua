@@ -76,7 +76,7 @@ if #indexes > 0 then
 end
 emit('redriven', 'tasks', #indexes, 'version', job.version)
 job.held_until = more == '1' and now + HOLD_MS or nil
-redis.call('HSET', job_key, 'held_until', job.held_until or '')
+redis.call('HSET', job_key, 'held_until', job.held_until or '', 'redriven_at', now)
 feed(job, live_workers(now), now)
 write_counts(job)
 complete(job)

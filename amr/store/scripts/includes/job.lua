@@ -9,7 +9,8 @@ local LIVE = { submitting = true, mapping = true, reducing = true }
 local function read_job()
   local f = redis.call('HMGET', job_key, 'state', 'total', 'fed', 'done', 'failed', 'delayed',
     'owed', 'task_us', 'concurrency', 'max_attempts', 'reducer', 'policy', 'tolerance', 'ttl_ms',
-    'retried', 'timed_out', 'progress_at', 'paused', 'rate', 'rate_at', 'version', 'held_until')
+    'retried', 'timed_out', 'progress_at', 'paused', 'rate', 'rate_at', 'version', 'held_until',
+    'redriven_at')
   if not f[1] then return nil end
   return {
     state = f[1], live = LIVE[f[1]], total = tonumber(f[2]), fed = tonumber(f[3]),
@@ -19,7 +20,7 @@ local function read_job()
     tolerance = tonumber(f[13]), ttl_ms = tonumber(f[14]), retried = tonumber(f[15]),
     timed_out = tonumber(f[16]), progress_at = tonumber(f[17]), paused = f[18] == '1',
     rate = tonumber(f[19]), rate_at = tonumber(f[20]) or 0, version = tonumber(f[21]),
-    held_until = tonumber(f[22]),
+    held_until = tonumber(f[22]), redriven_at = tonumber(f[23]),
   }
 end
 
