@@ -74,7 +74,7 @@ class Plan:
     faults: list[PlannedFault] = field(default_factory=list)
 
 
-def make_plan(seed: int, seconds: float, folder: str, jobs_per_s: float = 3.0) -> Plan:
+def make_plan(seed: int, seconds: float, folder: str, jobs_per_s: float = 1.5) -> Plan:
     """Returns the plan of a seed.
 
     Args:
