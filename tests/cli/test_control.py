@@ -89,7 +89,7 @@ def test_a_job_is_paused_changed_resumed_listed_and_pruned(
     redis_url: str, write_job: WriteJob, trigger: TriggerProcess
 ) -> None:
     url = ("--redis-url", redis_url)
-    path = write_job(mapper="faulty.sleep", inputs=[0.05] * 30, name="slow one")
+    path = write_job(mapper="faulty.sleep", inputs=[0.2] * 20, name="slow one")
     amr("invoke", path, "--id", "slow", *url)
     assert amr("pause", "slow", *url).code == 0
     assert "paused" in amr("status", "slow", *url).out
@@ -98,7 +98,7 @@ def test_a_job_is_paused_changed_resumed_listed_and_pruned(
     assert amr("update", "slow", *url).code == 2
     assert amr("update", "slow", "--rate", "fast", *url).code == 2
     assert amr("resume", "slow", *url).code == 0
-    wait_for(lambda: "succeeded" in amr("status", "slow", *url).out)
+    wait_for(lambda: json.loads(amr("status", "slow", "--json", *url).out)["state"] == "succeeded")
     assert amr("pause", "slow", *url).code == 2
     listed = json.loads(amr("list", "--state", "succeeded", "--name", "slow*", "--json", *url).out)
     assert [job["id"] for job in listed] == ["slow"]

@@ -71,8 +71,7 @@ def test_lost_outputs_are_made_again(pair: Pair, trigger: StartTrigger) -> None:
         )
         wait_for(lambda: job.status().succeeded > 20)
         pair.link.swallow(*Way)
-        kept = pair.known_to_replica(job.id)
-        wait_for(lambda: job.status().succeeded > kept + 30)
+        wait_for(lambda: job.status().succeeded > pair.known_to_replica(job.id) + 30)
         pair.fail_over()
         assert job.result(60) == {"sum": sum(range(200)), "count": 200}
         assert job.status().failed == 0
