@@ -139,6 +139,10 @@ def test_inputs_that_come_after_the_failure_last_no_longer_than_the_job(bench: S
     assert bench.link.run(bench.transitions.expire("j", 60.0)).code is Code.DEADLINE
     assert bench.append(range(2)).code is Code.OK
     assert bench.redis("PTTL", bench.keys.job_key("inputs", "j")) > 0
+    assert bench.seal(2).code is Code.OK
+    status = bench.status()
+    assert (status.state, status.total) == ("failed", 2)
+    assert "deadline" in (status.error or "")
 
 
 def test_a_job_that_was_given_up_takes_no_inputs(bench: StoreBench) -> None:
