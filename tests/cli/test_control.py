@@ -106,3 +106,11 @@ def test_a_job_is_paused_changed_resumed_listed_and_pruned(
     assert "0 job(s)" in amr("prune", "--older", "1h", *url).err
     assert "1 job(s)" in amr("prune", *url).err
     assert json.loads(amr("list", "--json", *url).out) == []
+
+
+@pytest.mark.bad_input(36)
+@pytest.mark.parametrize("limit", ["-1", "0", "many"])
+def test_a_limit_that_is_none_is_refused(redis_url: str, limit: str) -> None:
+    refused = amr("list", "--limit", limit, "--redis-url", redis_url)
+    assert (refused.code, refused.out) == (2, "")
+    assert "--limit" in refused.err
