@@ -6,7 +6,7 @@ Each call runs on a thread, so that a cancelled one never spoils a connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -55,10 +55,17 @@ class AsyncClient:
         inputs: Iterable[Any] | None = None,
         durability: str | None = None,
         stream: str | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> AsyncJob:
         """Submits a job and returns at once; see ``Client.invoke``."""
         invoke = partial(
-            self._client.invoke, job, id=id, inputs=inputs, durability=durability, stream=stream
+            self._client.invoke,
+            job,
+            id=id,
+            inputs=inputs,
+            durability=durability,
+            stream=stream,
+            params=params,
         )
         return AsyncJob(await asyncio.to_thread(invoke))
 

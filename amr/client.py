@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +18,7 @@ from amr.settings import confirm_timeout, resolve_targets
 from amr.store.connection import redis_errors
 from amr.store.inspect import JobStatus
 from amr.store.replies import Code
+from amr.store.results import iter_outputs
 from amr.store.search import JobFilter, find_jobs
 from amr.store.view import StreamView, view_streams
 
@@ -79,6 +80,7 @@ class Client:
         inputs: Iterable[Any] | None = None,
         durability: str | None = None,
         stream: str | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> Job:
         """Submits a job and returns at once, also while no trigger is up.
 
@@ -90,6 +92,7 @@ class Client:
                 once, a chunk at a time.
             durability: ``memory``, ``replica`` or ``disk``, in place of the description's.
             stream: name of the stream it goes to; without it, the hash of its id decides.
+            params: values of the description's parameters, ``{"param": NAME}``.
 
         Raises:
             JobSpecError: the description is wrong; every mistake is named.
@@ -99,7 +102,8 @@ class Client:
             RedisUnsuitableError: it cannot give the durability; nothing was submitted.
             UnconfirmedError: too few have acknowledged the job; invoke it again with the same id.
         """
-        spec = read_spec(job, has_inputs=inputs is not None).with_durability(durability)
+        spec = read_spec(job, has_inputs=inputs is not None, parameters=params)
+        spec = spec.with_durability(durability)
         new_id = new_job_id(spec)
         home = self.streams.named(stream) if stream else self.streams.of_job(id or new_id)
         if id is not None:
@@ -115,6 +119,7 @@ class Client:
                 home.inspector.largest_body,
                 home.confirmer,
                 home.admission,
+                lambda other: iter_outputs(home.inspector, other),
                 new_id,
             )
         only_home = StreamSet([home])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,12 @@ from amr.errors import (
     UnconfirmedError,
     UsageError,
 )
+from amr.inputs import make_bodies
 from amr.job import JobSpec
 from amr.jobfields import Tolerate
+from amr.sources.expand import OutputsOf
+from amr.sourcespec import Source
+from amr.storage.files import SourceError
 from amr.store.durability import Confirmation, Confirmer
 from amr.store.link import Call, Link
 from amr.store.replies import Code, Reply
@@ -67,6 +71,7 @@ def submit(
     most_bytes: Callable[[], int] = lambda: wire.MAX_BODY_BYTES,
     confirmer: Confirmer | None = None,
     admission: Admission | None = None,
+    outputs_of: OutputsOf = lambda _: (),
     new_id: str | None = None,
 ) -> Submission:
     """Makes a job of a description.
@@ -76,10 +81,11 @@ def submit(
         transitions: of the stream.
         spec: what to do.
         job: the id. The same id and content give the same job; without one a new id is made.
-        inputs: takes the place of ``spec.inputs``; read once, a chunk at a time.
+        inputs: take the place of ``spec.inputs``; read once, a chunk at a time.
         most_bytes: tells the bytes an input may have; asked when there is a large one.
         confirmer: confirms the job at its durability; without one it is not confirmed.
         admission: says whether there is room for the job; without one there is.
+        outputs_of: gives the outputs of another job, where they are inputs of this one.
         new_id: what ``new_job_id`` made, where it had to be known before.
 
     Raises:
@@ -91,12 +97,12 @@ def submit(
         RedisUnsuitableError: Redis cannot give the durability; nothing was sent.
         UnconfirmedError: too few have acknowledged the job; the same call with its id confirms it.
     """
-    lazy = inputs is not None
-    source = spec.inputs if inputs is None else inputs
+    if inputs is not None:
+        spec = spec.model_copy(update={"inputs": []})
     fresh = job is None
     # The id of a job that cannot be asked for again tells its content apart as well.
     repeatable = not fresh or spec.durability != "memory"
-    digest = _digest(spec, () if lazy else source) if repeatable else ""
+    digest = _digest(spec) if repeatable else ""
     job = (new_id or new_job_id(spec)) if job is None else checked_job_id(job)
     record = _record(spec, digest or job)
     confirmation = confirmer.confirmation(job, spec.durability) if confirmer else None
@@ -104,9 +110,12 @@ def submit(
     if not fresh and not sender.create():
         sender.confirm()
         return Submission(job, False, sender.appended)
+    bodies, expected = make_bodies(spec, inputs, outputs_of)
     try:
-        expected = len(source) if isinstance(source, Sized) else 0
-        return sender.send(_chunks(source, most_bytes), expected)
+        return sender.send(_chunks(bodies, most_bytes), expected)
+    except SourceError as error:
+        link.run(transitions.cancel(job))
+        raise JobSpecError([Problem("$.inputs", str(error))]) from None
     except JobSpecError:
         link.run(transitions.cancel(job))
         raise
@@ -245,6 +254,7 @@ def _record(spec: JobSpec, digest: str) -> JobRecord:
         ttl_ms=max(1, round(spec.ttl_s * 1000)),
         deadline_ms=0 if spec.deadline_s is None else max(1, round(spec.deadline_s * 1000)),
         rate="" if spec.rate is None else spec.rate,
+        partitions=0 if spec.shuffle is None else spec.shuffle.partitions,
     )
 
 
@@ -284,9 +294,10 @@ def _check_size(index: int, data: bytes, most_bytes: int) -> None:
     raise JobSpecError([Problem(f"$.inputs[{index}]", message)])
 
 
-def _digest(spec: JobSpec, inputs: Iterable[Any]) -> str:
-    """Returns what tells two contents under one id apart."""
+def _digest(spec: JobSpec) -> str:
+    """Returns what tells two contents under one id apart; of a source, how it is described."""
     digest = hashlib.sha256(orjson.dumps(spec.header(), option=orjson.OPT_SORT_KEYS))
+    inputs = () if isinstance(spec.inputs, Source) else spec.inputs
     for index, value in enumerate(inputs):
         digest.update(_encode(index, value))
         digest.update(b"\n")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic import ConfigDict, Field, ValidationError
 
 from amr import jobfields as fields
 from amr.errors import JobSpecError, Problem, UsageError
 from amr.jobfields import NOT_GIVEN, Check, Tolerate
+from amr.reducers import is_builtin
+from amr.shufflespec import ShuffleSpec, shuffle_of, shuffle_schema
+from amr.sourcespec import FunctionSource, Inputs, Source, input_source, source_definitions
+from amr.specobject import SpecObject, Untitled, mistakes_of
 from amr.suggest import did_you_mean
 from amr.wording import found, json_path, quoted
 
@@ -20,15 +24,7 @@ _MOST_NAMES_LISTED = 10
 _Duration = Annotated[float, Check(fields.duration, fields.DURATION_SCHEMA)]
 
 
-class _Object(BaseModel):
-    """One object of job.json: unknown fields are refused, defaults checked like given values."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True
-    )
-
-
-class RetryPolicy(_Object):
+class RetryPolicy(SpecObject):
     """How often a task is attempted, and how long to wait in between (with full jitter).
 
     The wait before attempt n + 1 is drawn from 0 to ``backoff_s * 2 ** (n - 1)``, at most
@@ -56,7 +52,7 @@ class RetryPolicy(_Object):
     )
 
 
-class JobSpec(_Object):
+class JobSpec(SpecObject):
     """A job as asked for: made by :func:`parse_job` or ``amr.jobfile.load_job``.
 
     Fields are named as in job.json, with ``_s`` added to durations, which are held in seconds.
@@ -67,21 +63,42 @@ class JobSpec(_Object):
         json_schema_extra={"description": "A MapReduce job: mapper(input) for each, then reducer."}
     )
 
-    mapper: Annotated[str, Check(fields.function_name, fields.FUNCTION_SCHEMA)] = Field(
-        description="Function called with each element of inputs, by its name in the registry."
+    mapper: Annotated[
+        str | tuple[str, ...], Check(fields.function_names, fields.FUNCTIONS_SCHEMA)
+    ] = Field(
+        description="Function called with each element of inputs, by its name in the registry; of "
+        "a list of them, each is called with what the one before returned."
     )
     reducer: Annotated[
         str | None,
         Check(
-            fields.optional_function_name,
+            fields.optional_reducer_name,
             {"anyOf": [fields.FUNCTION_SCHEMA, {"type": "null"}]},
         ),
     ] = Field(
         default=None,
         description="Function called once with all outputs; without it they are the result.",
     )
-    inputs: Annotated[list[Any], Check(fields.input_list, {"type": "array"})] = Field(
-        repr=False, description="The mapper's bodies, one for each map task; any JSON."
+    inputs: Annotated[
+        Inputs,
+        Check(input_source, {"type": ["array", "object"]}),
+    ] = Field(
+        repr=False,
+        description="The mapper's bodies: a list of any JSON, or a source of them.",
+    )
+    batch: Annotated[int | None, Check(fields.batch_size, fields.BATCH_SCHEMA)] = Field(
+        default=None,
+        description="Inputs that make one map task; its output is the list of theirs.",
+    )
+    call: Annotated[Literal["record", "batch"], Check(fields.call_way, fields.CALL_SCHEMA)] = Field(
+        default="record",
+        description="Whether the mapper of a batch is called once for each record, or once with "
+        "the list of them.",
+    )
+    shuffle: Annotated[ShuffleSpec | None, Check(shuffle_of, {"type": ["object", "null"]})] = Field(
+        default=None,
+        description="The mapper returns or yields pairs [key, value]; the reducer is called once "
+        "for each key, in several partitions.",
     )
     reduce: Annotated[dict[str, Any], Check(fields.reduce_body, fields.REDUCE_SCHEMA)] = Field(
         default_factory=dict,
@@ -152,7 +169,28 @@ class JobSpec(_Object):
     @property
     def display_name(self) -> str:
         """The job's name for people: ``name``, or else the mapper's."""
-        return self.name or self.mapper
+        return self.name or " > ".join(self.mappers)
+
+    @property
+    def mappers(self) -> tuple[str, ...]:
+        """The functions that an input passes through, in turn."""
+        return (self.mapper,) if isinstance(self.mapper, str) else self.mapper
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether a map task stands for several records: its output is the list of theirs."""
+        return self.batch is not None or (isinstance(self.inputs, Source) and self.inputs.is_split)
+
+    def functions(self) -> Iterator[tuple[str, str]]:
+        """Yields the path and the name of every function that the job names."""
+        for at, name in enumerate(self.mappers):
+            yield "$.mapper" if isinstance(self.mapper, str) else f"$.mapper[{at}]", name
+        if self.reducer is not None and not is_builtin(self.reducer):
+            yield "$.reducer", self.reducer
+        if self.shuffle is not None:
+            yield from (("$.shuffle." + field, name) for field, name in self.shuffle.functions())
+        if isinstance(self.inputs, FunctionSource):
+            yield "$.inputs.function", self.inputs.function
 
     def tolerated_failures(self, total: int) -> int:
         """Returns how many of ``total`` map tasks may fail for good without failing the job."""
@@ -160,6 +198,12 @@ class JobSpec(_Object):
             # 0.29 * 100 is a hair below 29.
             return math.floor(self.on_failure.fraction * total + 1e-9)
         return total if self.on_failure == "collect" else 0
+
+    def under(self, folder: Path) -> JobSpec:
+        """Returns the same job with the relative paths of its sources taken from ``folder``."""
+        if not isinstance(self.inputs, Source):
+            return self
+        return self.model_copy(update={"inputs": self.inputs.under(folder)})
 
     def with_durability(self, durability: str | None) -> JobSpec:
         """Returns the same job with another durability; itself if that is None.
@@ -176,7 +220,7 @@ class JobSpec(_Object):
         return self.model_copy(update={"durability": checked})
 
     def header(self) -> dict[str, Any]:
-        """Returns all but ``inputs`` under job.json's names, every default written out.
+        """Returns all but a list of inputs under job.json's names, most defaults written out.
 
         Two documents that mean the same job have equal headers; durations are in seconds.
         :meth:`from_header` reads it back.
@@ -184,7 +228,11 @@ class JobSpec(_Object):
         policy = self.on_failure
         header = {
             "mapper": self.mapper,
+            "inputs": self.inputs.document() if isinstance(self.inputs, Source) else None,
+            "batch": self.batch,
+            "call": None if self.call == "record" else self.call,
             "reducer": self.reducer,
+            "shuffle": self.shuffle.header() if self.shuffle is not None else None,
             "reduce": self.reduce if self.reducer is not None else None,
             "name": self.name,
             "retry": {
@@ -210,7 +258,7 @@ class JobSpec(_Object):
         Raises:
             JobSpecError: the header is not one that this version writes.
         """
-        return parse_job({**header, "inputs": []}, source="stored job")
+        return parse_job({"inputs": [], **header}, source="stored job")
 
 
 def parse_job(document: Any, source: str = "job.json") -> JobSpec:
@@ -229,39 +277,9 @@ def parse_job(document: Any, source: str = "job.json") -> JobSpec:
     try:
         return JobSpec.model_validate(document)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-    raise JobSpecError([problem for each in details for problem in _problems(each)], source)
-
-
-def _problems(detail: Mapping[str, Any]) -> Iterator[Problem]:
-    """Puts one of pydantic's error details into plain words."""
-    place, kind = detail["loc"], detail["type"]
-    if kind == "value_error":
-        mistake = detail["ctx"]["error"]
-        if isinstance(mistake, fields.MistakesInsideError):
-            for key, message in mistake.mistakes:
-                yield Problem(json_path((*place, key)), message)
-        else:
-            yield Problem(json_path(place), str(mistake))
-    elif kind == "missing":
-        description = JobSpec.model_fields[place[-1]].description
-        yield Problem(json_path(place), f"is required, but missing. {description}")
-    elif kind == "extra_forbidden":
-        level = _known_names(RetryPolicy if len(place) > 1 else JobSpec)
-        guess = did_you_mean(str(place[-1]), level)
-        yield Problem(json_path(place), f"is not a known field{guess or _one_of(level)}")
-    elif kind == "invalid_key":
-        yield Problem(json_path(place), "is not a string, as the keys of an object must be")
-    else:
-        yield Problem(json_path(place), f"must be an object, found {found(detail['input'])}")
-
-
-def _known_names(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _one_of(names: Iterable[str]) -> str:
-    return f"; the fields are {', '.join(names)}"
+        mistakes = list(mistakes_of(error, JobSpec))
+    problems = [Problem(json_path(place), message) for place, message in mistakes]
+    raise JobSpecError(problems, source)
 
 
 def check_functions(spec: JobSpec, known: Iterable[str], source: str = "job.json") -> None:
@@ -276,25 +294,23 @@ def check_functions(spec: JobSpec, known: Iterable[str], source: str = "job.json
         shown += f" and {len(names) - _MOST_NAMES_LISTED} more"
     problems = [
         Problem(
-            f"$.{role}",
+            path,
             f"no function {quoted(name)} in the registry{did_you_mean(name, names)}"
             f" (known functions: {shown})",
         )
-        for role, name in (("mapper", spec.mapper), ("reducer", spec.reducer))
-        if name is not None and name not in names
+        for path, name in spec.functions()
+        if name not in names
     ]
     if problems:
         raise JobSpecError(problems, source)
 
 
-class _Untitled(GenerateJsonSchema):
-    """Leaves out the titles, which only repeat the fields' names."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-
 def json_schema() -> dict[str, Any]:
     """Returns the JSON Schema (2020-12) of job.json, for editors and ``amr schema``."""
-    schema = JobSpec.model_json_schema(by_alias=True, schema_generator=_Untitled)
-    return {"$schema": _Untitled.schema_dialect, **schema, "title": "job.json"}
+    schema = JobSpec.model_json_schema(by_alias=True, schema_generator=Untitled)
+    schema["$defs"] |= source_definitions()
+    properties = schema["properties"]
+    del properties["inputs"]["type"], properties["shuffle"]["type"]
+    properties["inputs"]["anyOf"] = [{"type": "array"}, {"$ref": "#/$defs/source"}]
+    properties["shuffle"]["anyOf"] = [shuffle_schema(), {"type": "null"}]
+    return {"$schema": Untitled.schema_dialect, **schema, "title": "job.json"}

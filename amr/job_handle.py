@@ -23,7 +23,7 @@ from amr.states import JobState
 from amr.store.connection import redis_errors
 from amr.store.events import Event, EventReader
 from amr.store.inspect import FailedTask, JobStatus
-from amr.store.results import outputs_json
+from amr.store.results import outputs_json, parts_json
 
 _BLOCK_S = 2.0
 
@@ -160,7 +160,9 @@ class Job(JobControl):
             if version == status.version:
                 # Before it is read: what is read then, whatever server has it, has been confirmed.
                 self._confirm(status)
-            if status.has_reducer:
+            if status.partitions:
+                result = parts_json(inspector, self.id, status.partitions, version)
+            elif status.has_reducer:
                 result = inspector.result(self.id, version)
             else:
                 result = outputs_json(inspector, self.id, status.total, version)

@@ -19,6 +19,8 @@ from pydantic_core import CoreSchema, core_schema
 from amr import wire
 from amr.durations import DURATION_PATTERN, format_duration, parse_duration
 from amr.rates import MAX_RATE, RATE_PATTERN, parse_rate
+from amr.reducers import NAMES, is_builtin, is_known
+from amr.specobject import MistakesInsideError, unknown_fields
 from amr.suggest import did_you_mean
 from amr.wording import found, quoted
 
@@ -42,6 +44,11 @@ FILLED_IN = ("inputs", "failures")
 _FUNCTION_NAME = "^[A-Za-z0-9_.-]{1,200}$"
 
 FUNCTION_SCHEMA = {"type": "string", "pattern": _FUNCTION_NAME}
+FUNCTIONS_SCHEMA = {
+    "anyOf": [FUNCTION_SCHEMA, {"type": "array", "items": FUNCTION_SCHEMA, "minItems": 1}]
+}
+BATCH_SCHEMA = {"type": ["integer", "null"], "minimum": 1, "maximum": 100_000}
+CALL_SCHEMA = {"enum": ["record", "batch"]}
 NAME_SCHEMA = {"type": ["string", "null"], "minLength": 1, "maxLength": 100}
 REDUCE_SCHEMA = {
     "type": "object",
@@ -101,14 +108,6 @@ class Tolerate:
     fraction: float
 
 
-class MistakesInsideError(ValueError):
-    """Mistakes below a field: pairs of the key in the field's object and the message."""
-
-    def __init__(self, mistakes: list[tuple[str, str]]) -> None:
-        self.mistakes = mistakes
-        super().__init__("; ".join(f"{quoted(key)} {message}" for key, message in mistakes))
-
-
 def function_name(value: Any, _: Earlier) -> str:
     """Allows the name of a registered function."""
     if not isinstance(value, str):
@@ -126,13 +125,51 @@ def optional_function_name(value: Any, earlier: Earlier) -> str | None:
     return None if value is None else function_name(value, earlier)
 
 
-def input_list(value: Any, _: Earlier) -> list[Any]:
-    """Allows a list and keeps it as it is: a million inputs are not looked at one by one here."""
-    if isinstance(value, tuple):
-        return list(value)
-    if not isinstance(value, list):
-        raise ValueError(f"must be a list with one element for each map task, found {found(value)}")
+def optional_reducer_name(value: Any, earlier: Earlier) -> str | None:
+    """Allows the name of a registered function, of a reducer of ours such as "amr.sum", or null."""
+    if not isinstance(value, str) or not is_builtin(value):
+        return optional_function_name(value, earlier)
+    if not is_known(value):
+        known, guess = ", ".join(NAMES), did_you_mean(value, NAMES)
+        raise ValueError(
+            f"must be a function's name or one of {known}; found {quoted(value)}{guess}"
+        )
     return value
+
+
+def function_names(value: Any, earlier: Earlier) -> str | tuple[str, ...]:
+    """Allows the name of a registered function, or a list of them that stand in a chain."""
+    if not isinstance(value, (list, tuple)):
+        return function_name(value, earlier)
+    if not value:
+        raise ValueError("must name at least one function, found an empty list")
+    mistakes: list[tuple[tuple[int], str]] = []
+    for at, name in enumerate(value):
+        try:
+            function_name(name, earlier)
+        except ValueError as error:
+            mistakes.append(((at,), str(error)))
+    if mistakes:
+        raise MistakesInsideError(mistakes)
+    return tuple(value)
+
+
+def batch_size(value: Any, earlier: Earlier) -> int | None:
+    """Allows how many records make one map task, or null."""
+    return None if value is None else whole_number(1, 100_000).function(value, earlier)
+
+
+def call_way(value: Any, earlier: Earlier) -> Literal["record", "batch"]:
+    """Allows "record", and "batch" where there are batches."""
+    if value == "record":
+        return "record"
+    if value != "batch":
+        guess = did_you_mean(value, ("record", "batch")) if isinstance(value, str) else ""
+        raise ValueError(f'must be "record" or "batch", found {found(value)}{guess}')
+    inputs = earlier.get("inputs")
+    if earlier.get("batch", 1) is None and not getattr(inputs, "is_split", False):
+        raise ValueError('is "batch", but there are no batches: give "batch" or a "split" as well')
+    return "batch"
 
 
 def reduce_body(value: Any, earlier: Earlier) -> dict[str, Any]:
@@ -146,7 +183,7 @@ def reduce_body(value: Any, earlier: Earlier) -> dict[str, Any]:
     taken = [key for key in FILLED_IN if key in value]
     if taken:
         raise MistakesInsideError(
-            [(key, "is filled in when the reducer is called: use another name") for key in taken]
+            ((key,), "is filled in when the reducer is called: use another name") for key in taken
         )
     try:
         size_bytes = len(wire.dumps(value))
@@ -260,17 +297,13 @@ def failure_policy(value: Any, _: Earlier) -> Literal["fail", "collect"] | Toler
         raise ValueError(
             f'must be "fail", "collect" or {{"tolerate": 0.05}}, found {found(value)}{guess}'
         )
-    mistakes = [
-        (str(key), f"is not a known field{did_you_mean(str(key), ['tolerate'])}")
-        for key in value
-        if key != "tolerate"
-    ]
+    mistakes = unknown_fields(value, ["tolerate"])
     fraction = value.get("tolerate")
     if isinstance(fraction, bool) or not isinstance(fraction, (int, float)):
         fraction = -1
     if not 0 <= fraction <= 1:
         what = found(value["tolerate"]) if "tolerate" in value else "nothing"
-        mistakes.append(("tolerate", f"must be a fraction from 0 to 1, found {what}"))
+        mistakes.append((("tolerate",), f"must be a fraction from 0 to 1, found {what}"))
     if mistakes:
         raise MistakesInsideError(mistakes)
     return Tolerate(float(fraction))

@@ -24,6 +24,7 @@ import orjson
 
 from amr.errors import JobSpecError, Problem
 from amr.job import JobSpec, parse_job
+from amr.parameters import fill_in
 from amr.wording import json_path, quoted
 
 MAX_DEPTH = 64
@@ -34,17 +35,26 @@ _MOST_PROBLEMS = 20
 JobLike = JobSpec | Mapping[str, Any] | str | os.PathLike[str]
 
 
-def load_job(path: str | Path) -> JobSpec:
+def load_job(path: str | Path, parameters: Mapping[str, Any] | None = None) -> JobSpec:
     """Returns the job in the file at ``path``; ``-`` is standard input.
+
+    Args:
+        path: of the file; paths of its sources are relative to its folder.
+        parameters: values of the document's parameters.
 
     Raises:
         JobSpecError: the file cannot be read, is not JSON, or describes no right job.
+        UsageError: a parameter is given that the document does not have.
     """
     source = "standard input" if str(path) == "-" else str(path)
-    return parse_job(parse_json(_read(path, source), source), source)
+    document = fill_in(parse_json(_read(path, source), source), parameters or {}, source)
+    folder = Path.cwd() if str(path) == "-" else Path(path).absolute().parent
+    return parse_job(document, source).under(folder)
 
 
-def read_spec(job: JobLike, *, has_inputs: bool = False) -> JobSpec:
+def read_spec(
+    job: JobLike, *, has_inputs: bool = False, parameters: Mapping[str, Any] | None = None
+) -> JobSpec:
     """Returns the spec that ``job`` is, describes or names.
 
     Raises:
@@ -53,11 +63,11 @@ def read_spec(job: JobLike, *, has_inputs: bool = False) -> JobSpec:
     if isinstance(job, JobSpec):
         return job
     if isinstance(job, Mapping):
-        document = dict(job)
+        document = fill_in(job, parameters or {}, "job")
         if has_inputs:
             document.setdefault("inputs", [])
-        return parse_job(document, "job")
-    return load_job(job if job == "-" else Path(job))
+        return parse_job(document, "job").under(Path.cwd())
+    return load_job(job if job == "-" else Path(job), parameters)
 
 
 def parse_json(data: bytes, source: str = "job.json") -> Any:

@@ -6,7 +6,8 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +18,7 @@ from amr.job import JobSpec, check_functions
 from amr.jobfile import JobLike, read_spec
 from amr.local_trigger import LocalTrigger
 from amr.redis_url import RedisTarget
-from amr.settings import INSTANCE_DIRECTORY
+from amr.settings import INSTANCE_DIRECTORY, store_folder
 from amr.store.embedded import EmbeddedRedis
 from amr.worker.order import Functions
 
@@ -47,6 +48,8 @@ class LocalInstance:
         self._processes = processes
         self._log_level = log_level
         self._trigger: LocalTrigger | None = None
+        self._directory = directory
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def target(self) -> RedisTarget:
@@ -77,7 +80,11 @@ class LocalInstance:
         self._redis.start()
         try:
             self._trigger = LocalTrigger(
-                self.target, self._functions, self._processes, log_level=self._log_level
+                self.target,
+                self._functions,
+                self._processes,
+                log_level=self._log_level,
+                store=self._store_folder(),
             )
             self._trigger.start()
         except BaseException:
@@ -89,6 +96,18 @@ class LocalInstance:
         if self._trigger is not None:
             self._trigger.stop()
         self._redis.stop()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def _store_folder(self) -> str:
+        """Returns the folder for what is too large for Redis: AMR_STORE's, or one of its own."""
+        folder = store_folder()
+        if folder is None and self._directory is not None:
+            folder = str((self._directory / "store").absolute())
+        if folder is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="amr-store-")
+            folder = self._temporary.name
+        return folder
 
     def __enter__(self) -> Self:
         self.start()
@@ -110,6 +129,7 @@ def run(
     inputs: Iterable[Any] | None = None,
     processes: int | None = None,
     timeout: float | None = None,
+    params: Mapping[str, Any] | None = None,
 ) -> Any:
     """Runs a job on a private Redis and its own workers, and returns its result.
 
@@ -121,6 +141,7 @@ def run(
         inputs: takes the place of the description's inputs.
         processes: number of workers; the cores of this machine by default.
         timeout: seconds to wait at most.
+        params: values of the description's parameters.
 
     Raises:
         JobSpecError: the description is wrong.
@@ -128,7 +149,7 @@ def run(
         WaitTimeoutError: it had not ended after ``timeout`` seconds; it is given up.
         FunctionsError: a function cannot be imported by other processes.
     """
-    spec, served = _resolve(job, functions, inputs is not None)
+    spec, served = _resolve(job, functions, inputs is not None, params)
     check_functions(spec, served.load().names())
     with LocalInstance(served, processes) as instance, Client(instance.target) as client:
         # Its Redis ends with the job: there is nothing to be durable for.
@@ -144,6 +165,7 @@ def _resolve(
     job: JobLike,
     functions: str | os.PathLike[str] | Iterable[Callable[..., Any]] | None,
     has_inputs: bool,
+    params: Mapping[str, Any] | None,
 ) -> tuple[JobSpec, Functions]:
     """Returns the spec with names in place of functions, and what serves them."""
     targets: dict[str, str] = {}
@@ -153,19 +175,27 @@ def _resolve(
     else:
         targets = {function.__name__: _target(function) for function in functions or ()}
     if isinstance(job, (str, os.PathLike, JobSpec)):
-        spec = read_spec(job)
+        spec = read_spec(job, parameters=params)
     else:
         document = dict(job)
         for role in ("mapper", "reducer"):
-            function = document.get(role)
-            if callable(function):
-                targets[function.__name__] = _target(function)
-                document[role] = function.__name__
-        spec = read_spec(document, has_inputs=has_inputs)
+            if role in document:
+                document[role] = _named(document[role], targets)
+        spec = read_spec(document, has_inputs=has_inputs, parameters=params)
     if directory is None and not targets and Path("functions").is_dir():
         directory = str(Path("functions").absolute())
     paths = tuple(path or os.getcwd() for path in sys.path)
     return spec, Functions(directory, targets, paths)
+
+
+def _named(functions: Any, targets: dict[str, str]) -> Any:
+    """Returns names in place of functions, one or a list of them; adds those to ``targets``."""
+    if isinstance(functions, (list, tuple)):
+        return [_named(each, targets) for each in functions]
+    if not callable(functions):
+        return functions
+    targets[functions.__name__] = _target(functions)
+    return functions.__name__
 
 
 def _target(function: Callable[..., Any]) -> str:

@@ -27,6 +27,7 @@ class LocalTrigger:
         functions: what the workers serve.
         processes: number of workers; the cores of this machine by default.
         log_level: of the trigger and its workers.
+        store: folder or URL for what is too large for Redis, or None.
     """
 
     def __init__(
@@ -36,11 +37,16 @@ class LocalTrigger:
         processes: int | None = None,
         *,
         log_level: int = logging.WARNING,
+        store: str | None = None,
     ) -> None:
         targets = partitions(target)
         self.workers = max(len(targets), processes or os.cpu_count() or 1)
         options = TriggerOptions(
-            functions=functions, processes=self.workers, grace_s=_STOP_S, log_level=log_level
+            functions=functions,
+            processes=self.workers,
+            grace_s=_STOP_S,
+            log_level=log_level,
+            store=store,
         )
         self._supervisor = make_supervisor(targets, options)
         self._thread = threading.Thread(target=self._run, name="amr-trigger", daemon=True)

@@ -82,7 +82,7 @@ class MapperTrigger:
         self._stream = TaskStream(self._keys, worker)
         self._inspector = Inspector(self._link, self._keys)
         self._pace = Pace()
-        self._plans = Plans(self._inspector, registry, self._pace)
+        self._plans = Plans(self._inspector, registry, self._pace, order.store)
         self._sink = LogSink()
         self._hand = Hand()
         self._slot = slots.slot(order.slot)
@@ -268,7 +268,7 @@ class MapperTrigger:
             if step.invoker.concurrent and not self._concurrent.has_place(step.invoker):
                 return False
             body = task.body
-            if task.stage == "reduce":
+            if task.stage == "reduce" and plan.spec.shuffle is None:
                 body = build_reduce_input(self._inspector, task.job, plan.spec, plan.reduce)
         except RedisError:
             self._hand.put_back(task)

@@ -55,6 +55,7 @@ VARIABLES: Mapping[str, str] = {
     "AMR_FUNCTIONS": "directory of the functions (functions/)",
     "AMR_CONFIRM_TIMEOUT": "time that replicas or the disk have to acknowledge a durable job (5s)",
     "AMR_MAX_BACKLOG": "map tasks that may wait or run before a job is refused (10000000)",
+    "AMR_STORE": "folder that all workers share, or URL, for what is too large for Redis",
     "AMR_REDIS_SERVER": "redis-server or valkey-server binary for the embedded Redis",
 }
 
@@ -225,6 +226,11 @@ def max_backlog(environ: Mapping[str, str] | None = None) -> int:
     if not given.isascii() or not given.isdigit() or not 0 < len(given) < 16 or int(given) < 1:
         raise SettingsError(f"AMR_MAX_BACKLOG must be a positive whole number, not {given[:40]!r}")
     return int(given)
+
+
+def store_folder(environ: Mapping[str, str] | None = None) -> str | None:
+    """Returns the folder or URL for what is too large for Redis: AMR_STORE, or None."""
+    return Variables(os.environ if environ is None else environ).get("AMR_STORE")
 
 
 def _from_host_variables(variables: Mapping[str, str]) -> RedisTarget:

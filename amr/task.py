@@ -16,7 +16,7 @@ class Task(NamedTuple):
         entry_id: id of the stream entry that woke us, such as ``b"1763676800000-0"``.
         job: job id.
         stage: ``map`` or ``reduce``.
-        index: position of the input in the job's inputs; 0 for the reduce task.
+        index: position of the input in the job's inputs; of a reduce task its partition.
         attempt: 1 for the first attempt.
         body: the input as JSON; empty for the reduce task, whose input the worker collects.
         suspect: a worker died while it held this task, so it is run with nothing else in hand.
@@ -29,6 +29,13 @@ class Task(NamedTuple):
     attempt: int
     body: bytes
     suspect: bool = False
+
+    @property
+    def field(self) -> str:
+        """The task's name among those of its job: its index, or "reduce" and the partition."""
+        if self.stage == "map":
+            return str(self.index)
+        return f"reduce{self.index or ''}"
 
 
 class Failure(NamedTuple):

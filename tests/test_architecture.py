@@ -15,6 +15,7 @@ PACKAGE = ROOT / "amr"
 #: stands lower than the rest of it. A top module that is not named here is on floor 1, whose
 #: modules may import each other; other parts on one floor may not.
 FLOORS = {
+    "storage": 1.5,
     "store": 2.0,
     "invokers": 2.0,
     "sources": 2.0,
@@ -25,6 +26,7 @@ FLOORS = {
     "worker": 3.1,
     "mapper_trigger": 3.2,
     "admission": 3.1,
+    "inputs": 3.1,
     "controller": 3.2,
     "trigger": 3.3,
     "session": 3.9,

@@ -239,7 +239,7 @@ def test_a_root_that_is_no_object_and_inputs_that_are_a_string_are_refused(tmp_p
     with pytest.raises(JobSpecError, match=r"\$: must be an object"):
         load_job(path)
     path.write_text('{"mapper": "m", "inputs": "abc"}')
-    with pytest.raises(JobSpecError, match=r"\$\.inputs: must be a list .*, found \"abc\""):
+    with pytest.raises(JobSpecError, match=r"\$\.inputs: must be a list .*; found \"abc\""):
         load_job(path)
 
 

@@ -13,6 +13,7 @@ from amr.cli import exits
 from amr.cli.options import (
     FunctionsDirectory,
     OutputFile,
+    Parameters,
     RedisUrl,
     Streams,
     Verbose,
@@ -51,6 +52,7 @@ def invoke(
             help="Who must have job and result first: memory, replica, disk; else job.json's.",
         ),
     ] = None,
+    parameters: Parameters = None,
     output: OutputFile = None,
     redis_url: RedisUrl = None,
     streams: Streams = None,
@@ -65,12 +67,13 @@ def invoke(
     from amr.cli.follow import wait_for_result
     from amr.errors import UnconfirmedError
     from amr.jobfile import load_job
+    from amr.parameters import read_parameters
 
     path = _one_of(job, job_option)
     if not wait and (timeout is not None or output is not None):
         raise typer.BadParameter("--timeout and --output go with --wait")
     check_output(output)
-    spec = load_job(path).with_durability(durability)
+    spec = load_job(path, read_parameters(parameters or ())).with_durability(durability)
     with open_client(redis_url, verbose, streams=streams) as client:
         _check_functions(client, spec, path, functions)
         try:

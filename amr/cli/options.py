@@ -30,6 +30,12 @@ Processes = Annotated[
     int | None,
     typer.Option("--processes", metavar="N", min=1, max=1024, help="Workers; default: cores."),
 ]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param", metavar="NAME=VALUE", help='Value of {"param": NAME}; or NAME=@file.json.'
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 OutputFile = Annotated[
     Path | None,

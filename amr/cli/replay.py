@@ -71,7 +71,7 @@ def _task_of(job: Job, index: int | None) -> tuple[str, Task]:
     found = job.inspector.input(job.id, index)
     if found is None:
         raise UsageError(f"job {job.id} has no input {index}: it has {total:,} (from 0)")
-    return spec.mapper, Task(b"0-0", job.id, "map", index, 1, found)
+    return spec.display_name, Task(b"0-0", job.id, "map", index, 1, found)
 
 
 def _reduce_body(job: Job, spec: JobSpec, reduce: bytes) -> bytes:

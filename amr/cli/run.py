@@ -13,6 +13,7 @@ from amr.cli import exits
 from amr.cli.options import (
     FunctionsDirectory,
     OutputFile,
+    Parameters,
     Processes,
     Streams,
     Verbose,
@@ -31,6 +32,7 @@ def run(
     job: JobFile,
     functions: FunctionsDirectory = None,
     processes: Processes = None,
+    parameters: Parameters = None,
     output: OutputFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no log.")] = False,
     verbose: Verbose = False,
@@ -41,10 +43,11 @@ def run(
     from amr.job import check_functions
     from amr.jobfile import load_job
     from amr.local_run import LocalInstance
+    from amr.parameters import read_parameters
 
     level = set_up_log(verbose)
     check_output(output)
-    spec = load_job(job)
+    spec = load_job(job, read_parameters(parameters or ()))
     check_functions(spec, load_registry(functions).names(), job)
     exits.clean_up_on_any_signal()
     with (

@@ -72,7 +72,7 @@ def run(
     """Run a trigger until SIGTERM or Ctrl-C."""
     import logging
 
-    from amr.settings import CONCURRENCY, GRACE_S, LEASE_S, functions_directory
+    from amr.settings import CONCURRENCY, GRACE_S, LEASE_S, functions_directory, store_folder
     from amr.trigger.supervisor import TriggerOptions
     from amr.trigger.supervisors import make_supervisor
     from amr.worker.order import Functions
@@ -90,6 +90,7 @@ def run(
         grace_s=_first(grace, saved.grace_s, GRACE_S),
         name=name or "",
         log_level=set_up_log(verbose, logging.INFO),
+        store=store_folder(),
     )
     supervisor = make_supervisor(targets, options)
     supervisor.handle_signals()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from amr.invokers.context import Context
@@ -33,6 +34,19 @@ class Invoker(Protocol):
 
     async def invoke_async(self, body: bytes, context: Context) -> bytes:
         """Awaits an async function or an HTTP call."""
+
+
+class Function(Invoker, Protocol):
+    """A function of the registry, which can be called with values as well as with JSON."""
+
+    def bound(self, context: Context) -> Callable[[Any], Any]:
+        """Returns what calls a sync function with values, where each call counts."""
+
+    def call(self, value: Any, context: Context) -> Any:
+        """Calls a sync function with a value; what it returns need not be JSON."""
+
+    async def call_async(self, value: Any, context: Context) -> Any:
+        """Awaits the same of an async function or an HTTP call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class LogSink:
 class Context:
     """What a function may ask of its call: the second argument of those that take one."""
 
-    __slots__ = ("_logger", "_sink", "_task", "counters", "deadline", "state")
+    __slots__ = ("_logger", "_sink", "_task", "counters", "deadline", "record", "reduce", "state")
 
     def __init__(
         self, task: Task, deadline: float | None, state: dict[str, Any], sink: LogSink
@@ -93,6 +93,10 @@ class Context:
         self.deadline = deadline
         #: Lives as long as the worker process: clients and models are made once, not per call.
         self.state = state
+        #: Position of the record in its task's batch or split; None where the task is one record.
+        self.record: int | None = None
+        #: The job's ``reduce``, for the reducer of a shuffled job; else empty.
+        self.reduce: dict[str, Any] = {}
         #: What was counted in this attempt, or None.
         self.counters: dict[str, int] | None = None
 

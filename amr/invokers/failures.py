@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sysconfig
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -46,6 +47,15 @@ class HttpError(Exception):
         return f"HTTP {self.status}" if self.status else "HTTP"
 
 
+def note_call(error: BaseException, *, function: str = "", where: str = "") -> None:
+    """Notes on an error which function of a chain, or which record or key, it came from."""
+    with suppress(AttributeError):
+        if function:
+            error.amr_function = function  # type: ignore[attr-defined]
+        if where:
+            error.amr_where = where  # type: ignore[attr-defined]
+
+
 def describe_failure(error: BaseException, function: str) -> Failure:
     """Returns what is kept of ``error``, which a call of ``function`` ended with.
 
@@ -54,7 +64,9 @@ def describe_failure(error: BaseException, function: str) -> Failure:
     not JSON, a function that cannot be imported or called, an HTTP status that says so.
     """
     frames = _user_frames(error.__traceback__)
-    place = _place(frames)
+    function = getattr(error, "amr_function", function)
+    where = getattr(error, "amr_where", "")
+    place = _place(frames) + (f", {where}" if where else "")
     kind = error.type if isinstance(error, HttpError) else type(error).__name__
     text = _text(error)
     message = text if text.startswith(function) else f"{function}: {text}"

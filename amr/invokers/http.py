@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -75,6 +75,26 @@ class HttpInvoker:
         """
         raise TypeError(f"{self.name} is an HTTP function: it is awaited")
 
+    def call(self, value: Any, context: Context) -> Any:
+        """Is not what an HTTP function is called by.
+
+        Raises:
+            TypeError: always; ``call_async`` calls it.
+        """
+        raise TypeError(f"{self.name} is an HTTP function: it is awaited")
+
+    def bound(self, context: Context) -> Callable[[Any], Any]:
+        """Is not what an HTTP function is called by.
+
+        Raises:
+            TypeError: always; ``call_async`` calls it.
+        """
+        raise TypeError(f"{self.name} is an HTTP function: it is awaited")
+
+    async def call_async(self, value: Any, context: Context) -> Any:
+        """POSTs a value and returns the answer's."""
+        return wire.loads(await self.invoke_async(wire.dumps(value), context))
+
     async def invoke_async(self, body: bytes, context: Context) -> bytes:
         """POSTs ``body`` and returns the answer: JSON as it came, other text as a JSON string.
 
@@ -111,6 +131,8 @@ class HttpInvoker:
 
         assert self._url is not None
         key = f"{context.job}/{context.stage}/{context.index}"
+        if context.record is not None:
+            key += f"/{context.record}"
         job = context.job.encode()
         headers = [
             (b"Host", self._url.netloc),

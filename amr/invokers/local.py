@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from amr.errors import PermanentError
 from amr.invokers import capture
@@ -51,38 +51,57 @@ class LocalInvoker:
         """
         if self._function is not None:
             return
-        function = self._load()
-        if not callable(function):
-            kind = type(function).__name__
-            raise FunctionImportError(f"{self.name} is not a function but of type {kind}")
+        function = self.load()
         self._takes_context = _takes_context(self.name, function)
         self.concurrent = inspect.iscoroutinefunction(function)
         self._function = function
 
-    def invoke(self, body: bytes, context: Context) -> bytes:
-        """Calls a sync function in this thread."""
+    def load(self) -> Callable[..., Any]:
+        """Imports and returns the function, whatever its arguments are.
+
+        Raises:
+            FunctionImportError: naming the file, the line and the reason.
+        """
+        function = self._load()
+        if not callable(function):
+            kind = type(function).__name__
+            raise FunctionImportError(f"{self.name} is not a function but of type {kind}")
+        return cast(Callable[..., Any], function)
+
+    def bound(self, context: Context) -> Callable[[Any], Any]:
+        """Returns what calls a sync function with a value; the caller captures its prints."""
         function = self._function
         assert function is not None
-        value = loads(body)
-        token = capture.current.set(context)
-        try:
-            output = function(value, context) if self._takes_context else function(value)
-        finally:
-            capture.current.reset(token)
-            capture.flush(context)
-        return self._encode(output)
+        return (lambda value: function(value, context)) if self._takes_context else function
+
+    def invoke(self, body: bytes, context: Context) -> bytes:
+        """Calls a sync function in this thread."""
+        return self._encode(self.call(loads(body), context))
 
     async def invoke_async(self, body: bytes, context: Context) -> bytes:
         """Awaits an async function."""
+        return self._encode(await self.call_async(loads(body), context))
+
+    def call(self, value: Any, context: Context) -> Any:
+        """Calls a sync function with a value, and returns what it returns."""
         function = self._function
         assert function is not None
-        value = loads(body)
+        token = capture.current.set(context)
+        try:
+            return function(value, context) if self._takes_context else function(value)
+        finally:
+            capture.current.reset(token)
+            capture.flush(context)
+
+    async def call_async(self, value: Any, context: Context) -> Any:
+        """Awaits the same of an async function."""
+        function = self._function
+        assert function is not None
         capture.current.set(context)  # of this asyncio task alone
         try:
-            output = await (function(value, context) if self._takes_context else function(value))
+            return await (function(value, context) if self._takes_context else function(value))
         finally:
             capture.flush(context)
-        return self._encode(output)
 
     def _encode(self, output: Any) -> bytes:
         try:

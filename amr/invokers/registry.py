@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from amr.errors import FunctionsError, PermanentError
-from amr.invokers.base import FunctionInfo, Invoker
+from amr.invokers.base import Function, FunctionInfo
 from amr.invokers.local import LocalInvoker, load_from_file, load_from_module
 from amr.invokers.manifest import FILE, load_manifest
 from amr.suggest import did_you_mean
@@ -26,7 +26,7 @@ class _Entry(NamedTuple):
     """One name of the registry."""
 
     info: FunctionInfo
-    invoker: Invoker
+    invoker: Function
 
 
 class Registry:
@@ -85,7 +85,7 @@ class Registry:
         """Returns what is known of each function, in the order of their names."""
         return [self._entries[name].info for name in self.names()]
 
-    def find(self, name: str) -> Invoker:
+    def find(self, name: str) -> Function:
         """Returns the function of a name.
 
         Raises:

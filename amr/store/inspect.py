@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ _PAGE = 1000
 _STATUS_FIELDS = (
     "state", "total", "fed", "done", "failed", "delayed", "retried", "timed_out", "cancelled",
     "created", "ended", "error", "spec", "reducer", "task_us", "deadline", "paused",
-    "concurrency", "rate", "version",
+    "concurrency", "rate", "version", "partitions", "reduced",
 )  # fmt: skip
 
 
@@ -48,6 +48,8 @@ class JobStatus:
         concurrency: most map tasks in flight.
         rate: most map tasks that begin in a second, or None.
         version: of the result; each redrive after a success makes the next one.
+        partitions: reduce tasks of a shuffled job; 0 where there is no shuffle.
+        reduced: those of them that are done.
         durability: who must have the result before it is handed out.
     """
 
@@ -74,6 +76,8 @@ class JobStatus:
     rate: float | None
     version: int
     durability: Durability = "memory"
+    partitions: int = 0
+    reduced: int = 0
 
     @property
     def live(self) -> bool:
@@ -86,16 +90,18 @@ class FailedTask:
     """A dead letter: a task that is out of attempts.
 
     Attributes:
-        index: position of the input; None for the reduce task.
+        index: position of the input; None for a reduce task.
         attempts: attempts that were made.
         error: type, message, traceback and worker of the last one.
-        input: the task's input; None for the reduce task.
+        input: the task's input; None for a reduce task.
+        partition: of a reduce task, 0 where there is but one; None for a map task.
     """
 
     index: int | None
     attempts: int
     error: dict[str, Any]
     input: Any
+    partition: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +243,19 @@ class Inspector:
         reply: bytes | None = self._link.run(Call(("HGET", key, version), same))
         return reply
 
+    def result_parts(self, job: str, partitions: int, version: int = 1) -> list[bytes | None]:
+        """Returns the outputs of a shuffled job's reduce tasks, by partition, as JSON lists."""
+        key = self._keys.job_key("results", job)
+        fields = [f"{version}:{partition}" for partition in range(partitions)]
+        parts: list[bytes | None] = self._link.run(Call(("HMGET", key, *fields), same))
+        return parts
+
+    def runs(self, job: str, names: Sequence[str]) -> list[bytes | None]:
+        """Returns runs of a shuffled job by their names."""
+        key = self._keys.job_key("runs", job)
+        runs: list[bytes | None] = self._link.run(Call(("HMGET", key, *names), same))
+        return runs
+
     def outputs(self, job: str, total: int) -> Iterator[tuple[int, bytes | None]]:
         """Yields the index and the output as JSON of each of ``total`` tasks, in input order.
 
@@ -286,7 +305,7 @@ class Inspector:
 
     def _inputs(self, job: str, fields: list[str]) -> list[bytes | None]:
         key = self._keys.job_key("inputs", job)
-        calls = [Call(("LINDEX", key, f), same) for f in fields if f != "reduce"]
+        calls = [Call(("LINDEX", key, f), same) for f in fields if f.isdecimal()]
         bodies: list[bytes | None] = self._link.run_all(calls)
         return bodies + [None] * (len(fields) - len(calls))
 
@@ -325,7 +344,7 @@ def _read_status(job: str, row: list[Any], appended: int, counters: Any) -> JobS
     running = fed - done - failed if live else 0
     return JobStatus(
         job=job,
-        name=spec.get("name") or spec["mapper"],
+        name=spec.get("name") or _mapper_name(spec["mapper"]),
         state=state,
         submitted=bool(field["total"]),
         total=total,
@@ -347,19 +366,26 @@ def _read_status(job: str, row: list[Any], appended: int, counters: Any) -> JobS
         rate=float(field["rate"]) if field["rate"] else None,
         version=int(field["version"]),
         durability=spec.get("durability", "memory"),
+        partitions=int(field["partitions"] or 0),
+        reduced=int(field["reduced"] or 0),
     )
+
+
+def _mapper_name(mapper: str | list[str]) -> str:
+    return mapper if isinstance(mapper, str) else " > ".join(mapper)
 
 
 def _field_order(field: str) -> tuple[bool, str]:
     """Orders fields of the failures hash: indexes by their value, the reduce task last."""
-    return field == "reduce", field.zfill(12)
+    return not field.isdecimal(), field.zfill(12)
 
 
 def _read_failure(field: str, record: bytes, body: bytes | None) -> FailedTask:
     attempts, _, error = record.partition(b" ")
-    index = None if field == "reduce" else int(field)
+    index = int(field) if field.isdecimal() else None
+    partition = None if index is not None else int(field.removeprefix("reduce") or 0)
     read = None if body is None else orjson.loads(body)
-    return FailedTask(index, int(attempts), orjson.loads(error), read)
+    return FailedTask(index, int(attempts), orjson.loads(error), read, partition)
 
 
 def _read_counters(reply: Any) -> dict[str, int]:

@@ -26,8 +26,9 @@ STREAM_KEYS = {
 JOB_KEYS = {
     "job": ("", "HASH"),  # spec, state, counts, times
     "inputs": (":inputs", "LIST"),  # every input; those at and behind the count `fed` wait
-    "inflight": (":inflight", "HASH"),  # index or "reduce" -> its entry, attempts and more
+    "inflight": (":inflight", "HASH"),  # index or "reduce" and partition -> entry, attempts, more
     "outputs": (":outputs", "HASH"),  # index -> output
+    "runs": (":runs", "HASH"),  # "partition:index:n" -> sorted groups of keys and values
     "failures": (":failures", "HASH"),  # index -> "attempts error"
     "redriven": (":redriven", "HASH"),  # "index version" -> the failure that version ended with
     "counters": (":counters", "HASH"),  # name -> what the functions counted

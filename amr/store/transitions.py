@@ -32,6 +32,7 @@ class JobRecord(NamedTuple):
         ttl_ms: milliseconds the job's data lives after its end.
         deadline_ms: milliseconds the job may take, 0 for no limit.
         rate: most map tasks that begin in a second, or an empty string.
+        partitions: reduce tasks of a shuffled job, 0 where there is no shuffle.
     """
 
     spec: bytes
@@ -45,14 +46,23 @@ class JobRecord(NamedTuple):
     ttl_ms: int
     deadline_ms: int
     rate: float | str = ""
+    partitions: int = 0
 
 
 class Done(NamedTuple):
-    """One map task that succeeded: its task, its output as JSON, and what it counted."""
+    """One map task that succeeded.
+
+    Attributes:
+        task: the task.
+        output: its output as JSON.
+        counters: what it counted.
+        runs: names and bytes of the runs of its pairs, where the job is shuffled.
+    """
 
     task: Task
     output: bytes
     counters: dict[str, int] | None
+    runs: Sequence[tuple[str, bytes]] = ()
 
 
 class Transitions:
@@ -97,9 +107,9 @@ class Transitions:
             if item.counters
             for name, increment in item.counters.items()
         ]
-        arguments: list[Argument] = [task_us, len(counted), *tasks]
-        for row in counted:
-            arguments += row
+        stored = [(position, *run) for position, item in enumerate(done) for run in item.runs]
+        arguments: list[Argument] = [task_us, len(counted), len(stored), *tasks]
+        arguments += chain(chain.from_iterable(counted), chain.from_iterable(stored))
         return self._call("commit", job, arguments)
 
     def fail(
@@ -124,13 +134,13 @@ class Transitions:
             deferred: the function asked for a later time; that does not use an attempt up.
             timed_out: the attempt ran past its limit.
         """
-        arguments = (task.entry_id, _field(task), error, summary, round(delay_s * 1000))
+        arguments = (task.entry_id, task.field, error, summary, round(delay_s * 1000))
         flags = (int(permanent), int(deferred), int(timed_out))
         return self._call("fail", task.job, (*arguments, *flags))
 
     def release(self, job: str, tasks: Sequence[Task]) -> Call:
         """Tasks of one job that were taken and not started go back. OK released."""
-        return self._call("release", job, [x for t in tasks for x in (_field(t), t.entry_id)])
+        return self._call("release", job, [x for t in tasks for x in (t.field, t.entry_id)])
 
     def recover(
         self,
@@ -154,7 +164,7 @@ class Transitions:
             summary: one line for people.
             timed_out: the worker was killed because the task ran past its limit.
         """
-        arguments = (worker, task.entry_id, _field(task), blame, int(alone), error, summary)
+        arguments = (worker, task.entry_id, task.field, blame, int(alone), error, summary)
         return self._call("recover", task.job, (*arguments, int(timed_out)))
 
     def forward(self, job: str, fields: Sequence[str]) -> Call:
@@ -174,9 +184,10 @@ class Transitions:
     def finish(
         self, task: Task, output: bytes, shown: bytes, counters: dict[str, int] | None
     ) -> Call:
-        """The reducer's output; ``shown`` is its start, for the events. OK | STALE | GONE."""
+        """A reduce task's output; ``shown`` is its start, for the events. OK | STALE | GONE."""
         counted: list[Argument] = [x for row in (counters or {}).items() for x in row]
-        return self._call("finish", task.job, (task.entry_id, output, shown, *counted))
+        arguments = (task.entry_id, task.index, output, shown, *counted)
+        return self._call("finish", task.job, arguments)
 
     def cancel(self, job: str) -> Call:
         """Ends a job at once. OK | ENDED state | GONE."""
@@ -254,8 +265,3 @@ def _plain(record: JobRecord) -> list[Argument]:
     """Returns the record's values in the order of the script's arguments."""
     values: list[Argument] = list(record)
     return [int(value) if isinstance(value, bool) else value for value in values]
-
-
-def _field(task: Task) -> str:
-    """Returns the name of the task in the inflight hash."""
-    return "reduce" if task.stage == "reduce" else str(task.index)

@@ -65,6 +65,7 @@ class TriggerOptions:
         grace_s: seconds that running tasks have to finish after a stop.
         name: of the trigger, for lists.
         log_level: of the logging module.
+        store: folder that all workers share, or URL, for what is too large for Redis; None is none.
     """
 
     functions: Functions
@@ -74,6 +75,7 @@ class TriggerOptions:
     grace_s: float = GRACE_S
     name: str = ""
     log_level: int = logging.INFO
+    store: str | None = None
 
 
 class Supervisor:
@@ -103,6 +105,7 @@ class Supervisor:
             slot=0,
             slot_file=-1,
             log_level=options.log_level,
+            store=options.store,
         )
         self._children = Children(order, options.processes)
         host = socket.gethostname().partition(".")[0]

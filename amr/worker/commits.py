@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from amr.shuffle.mapped import unpack
 from amr.store.link import Call
 from amr.store.transitions import Done, Transitions
 from amr.task import Outcome
@@ -21,6 +22,11 @@ def commit_calls(
     for job, all_of_job in by_job.items():
         for start in range(0, len(all_of_job), BATCH_MOST):
             batch = all_of_job[start : start + BATCH_MOST]
-            done = [Done(one.task, one.output or b"null", one.counters) for one in batch]
+            done = [_done(one) for one in batch]
             task_us = 1e6 * sum(one.elapsed_s for one in batch) / len(batch)
             yield job, transitions.commit(job, done, round(task_us, 3))
+
+
+def _done(outcome: Outcome) -> Done:
+    output, runs = unpack(outcome.output or b"null")
+    return Done(outcome.task, output, outcome.counters, runs)

@@ -84,7 +84,7 @@ class Intake:
             by_job[task.job].append(task)
         stale: set[bytes] = set()
         for job, mine in by_job.items():
-            fields = ["reduce" if task.stage == "reduce" else str(task.index) for task in mine]
+            fields = [task.field for task in mine]
             current = self._inspector.are_current(job, fields, [task.entry_id for task in mine])
             stale |= {t.entry_id for t, good in zip(mine, current, strict=True) if not good}
         return stale

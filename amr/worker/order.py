@@ -48,6 +48,7 @@ class WorkerOrder:
         slot: number of this one.
         slot_file: file number of the slots.
         log_level: of the logging module.
+        store: folder or URL for what is too large for Redis, or None.
     """
 
     url: str
@@ -59,6 +60,7 @@ class WorkerOrder:
     slot: int
     slot_file: int
     log_level: int
+    store: str | None = None
 
     def write(self) -> bytes:
         """Returns the order as JSON."""

@@ -11,9 +11,13 @@ from amr.errors import PermanentError
 from amr.invokers.base import Invoker
 from amr.invokers.registry import Registry
 from amr.job import JobSpec
+from amr.reducers import is_builtin
 from amr.store.inspect import Inspector
 from amr.task import Stage
+from amr.worker.own_reducer import OwnReducer
 from amr.worker.pace import Pace
+from amr.worker.partition_reducer import PartitionReducer
+from amr.worker.shuffle_mapper import make_map_invoker
 
 _MOST_JOBS = 1000
 
@@ -59,9 +63,13 @@ class Plans:
         inspector: reads the store.
         registry: the functions this worker serves.
         pace: is told of each job that is met.
+        store: folder or URL for what is too large for Redis, where a job names none.
     """
 
-    def __init__(self, inspector: Inspector, registry: Registry, pace: Pace) -> None:
+    def __init__(
+        self, inspector: Inspector, registry: Registry, pace: Pace, store: str | None = None
+    ) -> None:
+        self._store = store
         self._pace = pace
         self._inspector = inspector
         self._registry = registry
@@ -93,7 +101,7 @@ class Plans:
         """
         step = plan.steps.get(stage)
         if step is None:
-            step = plan.steps[stage] = self._make_step(plan.spec, stage)
+            step = plan.steps[stage] = self._make_step(plan, stage)
         return step
 
     def ended(self, job: str) -> None:
@@ -124,12 +132,25 @@ class Plans:
         step = plan.steps.get(stage) if plan else None
         return step.timeout_s if step else None
 
-    def _make_step(self, spec: JobSpec, stage: Stage) -> Step:
-        name = spec.mapper if stage == "map" else spec.reducer
-        if name is None:
-            raise PermanentError(f"the job has no function for its {stage} tasks")
-        invoker = self._registry.find(name)
+    def _make_step(self, plan: JobPlan, stage: Stage) -> Step:
+        spec = plan.spec
+        is_map = stage == "map"
+        invoker = self._mapper(spec) if is_map else self._reducer(plan)
         invoker.prepare()
-        job_timeout_s = spec.timeout_s if stage == "map" else spec.reduce_timeout_s
+        job_timeout_s = spec.timeout_s if is_map else spec.reduce_timeout_s
         limits = [limit for limit in (job_timeout_s, invoker.timeout_s) if limit is not None]
         return Step(invoker, min(limits, default=None))
+
+    def _mapper(self, spec: JobSpec) -> Invoker:
+        return make_map_invoker(spec, self._registry, self._store)
+
+    def _reducer(self, plan: JobPlan) -> Invoker:
+        spec = plan.spec
+        if spec.reducer is None:
+            raise PermanentError("the job has no function for its reduce task")
+        if spec.shuffle is not None:
+            reduce = orjson.loads(plan.reduce)
+            return PartitionReducer(spec, reduce, self._registry, self._inspector)
+        if is_builtin(spec.reducer):
+            return OwnReducer(spec.reducer)
+        return self._registry.find(spec.reducer)

@@ -46,7 +46,8 @@ def build_reduce_input(inspector: Inspector, job: str, spec: JobSpec, reduce: by
             outputs.append(output)
         elif index not in failed_indexes:
             raise MissingOutputError(f"the output of map task {index} is gone from Redis")
-    parts = [b'"inputs":[' + b",".join(outputs) + b"]"]
+    joined = wire.join_lists(outputs) if spec.is_grouped else b"[" + b",".join(outputs) + b"]"
+    parts = [b'"inputs":' + joined]
     if spec.on_failure != "fail":
         parts.append(b'"failures":' + wire.dumps(failures))
     given = reduce[1:-1].strip()

@@ -93,7 +93,7 @@ def check_invariant(link: Link, keys: Keys, job: str, lost: Iterable[str] = ()) 
 def _check_places(job: str, found: Records) -> None:
     record = found.record
     fed, done, failed = int(record["fed"]), int(record["done"]), int(record["failed"])
-    in_flight = set(found.flights) - {"reduce"}
+    in_flight = {field for field in found.flights if field.isdecimal()}
     waiting = {str(index) for index in range(fed, found.appended)}
     places = [waiting, in_flight, found.outputs, found.failures]
     everywhere = set().union(*places)
@@ -101,7 +101,9 @@ def _check_places(job: str, found: Records) -> None:
     assert everywhere == {str(i) for i in range(found.appended)}, f"{job}: a task is nowhere"
     assert (len(found.outputs), len(found.failures)) == (done, failed)
     assert len(in_flight) == fed - done - failed
-    assert (record["state"] == "reducing") == ("reduce" in found.flights)
+    partitions = max(1, int(record["partitions"])) if record["state"] == "reducing" else 0
+    reduces = len(found.flights) - len(in_flight)
+    assert reduces == max(0, partitions - int(record["reduced"]))
     assert (record["state"] == "submitting") == ("total" not in record)
     assert int(record.get("total", found.appended)) == found.appended
 
@@ -109,7 +111,7 @@ def _check_places(job: str, found: Records) -> None:
 def _check_delayed(job: str, found: Records) -> None:
     delayed = {field for field, flight in found.flights.items() if flight.delayed}
     assert int(found.record["delayed"]) == len(delayed)
-    running = len(set(found.flights) - delayed - {"reduce"})
+    running = sum(field.isdecimal() for field in set(found.flights) - delayed)
     cap = int(found.record["concurrency"])
     assert running <= cap, f"{job}: {running} in flight is over its cap of {cap}"
     most = int(found.record["max_attempts"])

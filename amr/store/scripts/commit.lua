@@ -1,14 +1,16 @@
 -- commit: the outputs of map tasks, each counted once; the last one starts the reduce.
 -- Moves:   in flight -> done; waiting -> in flight; mapping -> reducing or succeeded
--- KEYS:    stream job inflight outputs counters delayed workers
--- ARGV:    task_us counted tasks...
+-- KEYS:    stream job inflight outputs runs counters delayed workers
+-- ARGV:    task_us counted stored tasks...
 -- Returns: OK accepted remaining workers | GONE
 -- Again:   a task that is no longer in flight is settled and changes nothing.
 -- Include: job emit count feed settle complete
 
--- `tasks` are index, entry and output in turn; behind them stand `counted` rows of the task's
--- position (from 0), the counter's name and its increment.
-local last = #ARGV - counted * 3
+-- `tasks` are index, entry and output in turn. Behind them stand `counted` rows of the task's
+-- position (from 0), the counter's name and its increment; then `stored` rows of the position, and
+-- the field and bytes of one of its runs.
+local first_run = #ARGV - stored * 3 + 1
+local last = first_run - 1 - counted * 3
 local entries = {}
 for at = tasks, last, 3 do entries[#entries + 1] = ARGV[at + 1] end
 local job = read_job()
@@ -43,8 +45,11 @@ if #taken > 0 then
     job.delayed = job.delayed - #retries
     job.owed = 0 -- it may have counted just these; forward counts again what is due
   end
-  for at = last + 1, #ARGV, 3 do
+  for at = last + 1, first_run - 1, 3 do
     if is_taken[tonumber(ARGV[at])] then count(ARGV[at + 1], ARGV[at + 2]) end -- guard: is_taken[tonumber(ARGV[at])]
+  end
+  for at = first_run, #ARGV, 3 do
+    if is_taken[tonumber(ARGV[at])] then redis.call('HSET', runs_key, ARGV[at + 1], ARGV[at + 2]) end -- guard: is_taken[tonumber(ARGV[at])]
   end
   job.done = job.done + #taken
   -- A batch tells more of the tasks' cost than a single one does.

@@ -1,9 +1,9 @@
--- finish: the reducer's output becomes the job's result, once and for ever.
+-- finish: a reduce task's output; that of the last one ends the job, once and for ever.
 -- Moves:   reducing -> succeeded
--- KEYS:    stream job inflight results delayed
--- ARGV:    entry output shown counters...
+-- KEYS:    stream job inflight runs results delayed
+-- ARGV:    entry partition output shown counters...
 -- Returns: OK | STALE | GONE
--- Again:   GONE: the job has ended; the result stands as it was.
+-- Again:   GONE or STALE: the result stands as it was.
 -- Include: job settle count end_job
 
 -- `shown` is the start of the output for the events; `counters` are name and increment in turn.
@@ -12,19 +12,29 @@ if not job or not job.live then -- guard
   settle({ entry })
   return { 'GONE' }
 end
-local value = redis.call('HGET', inflight_key, 'reduce')
+local field = reduce_field(tonumber(partition))
+local value = redis.call('HGET', inflight_key, field)
 local flight = value and read_flight(value)
 if not flight or not is_ours(entry, flight) then -- guard
   settle({ entry })
   return { 'STALE' }
 end
 
-redis.call('HSETNX', results_key, job.version, output)
+redis.call('HSETNX', results_key, result_field(job, partition), output)
 for at = counters, #ARGV, 2 do
   count(ARGV[at], ARGV[at + 1])
 end
-redis.call('HDEL', inflight_key, 'reduce')
-if flight.delayed then redis.call('ZREM', delayed_key, JOB_ID .. ' reduce') end
-end_job(job, 'succeeded', '', 'result', shown)
+redis.call('HDEL', inflight_key, field)
+if flight.delayed then
+  redis.call('ZREM', delayed_key, JOB_ID .. ' ' .. field)
+  job.delayed = job.delayed - 1
+end
+job.reduced = job.reduced + 1
+redis.call('HSET', job_key, 'reduced', job.reduced, 'delayed', job.delayed)
+if job.reduced >= job.partitions then
+  -- A task that failed may be redriven: the next version is made of all the runs.
+  if job.failed == 0 then redis.call('UNLINK', runs_key) end
+  end_job(job, 'succeeded', '', 'result', shown)
+end
 settle({ entry })
 return { 'OK' }

@@ -21,7 +21,7 @@ local indexes, records, reduce_died = {}, {}, false
 local found = #ARGV >= fields and redis.call('HMGET', failures_key, unpack(ARGV, fields)) or {}
 for position, record in ipairs(found) do
   local field = ARGV[fields + position - 1]
-  if record and field == 'reduce' then
+  if record and partition_of(field) then
     reduce_died = true
   elseif record then
     indexes[#indexes + 1] = field
@@ -48,10 +48,17 @@ if not job.live then
   for _, key in ipairs(DATA_KEYS) do redis.call('PERSIST', key) end
   redis.call('ZADD', active_key, now, JOB_ID)
   redis.call('INCR', epoch_key) -- workers forget that the job had ended
-  redis.call('HDEL', failures_key, 'reduce')
-  local reduce = redis.call('HGET', inflight_key, 'reduce')
-  if reduce and read_flight(reduce).delayed then job.delayed = job.delayed - 1 end
-  redis.call('HDEL', inflight_key, 'reduce') -- complete makes another
+  -- complete makes other reduce tasks. Results of partitions stand while no map task is to come.
+  local is_whole = #indexes == 0 and job.done + job.failed >= job.total
+  for partition = 0, math.max(1, job.partitions) - 1 do
+    local reduce = reduce_field(partition)
+    local flight = redis.call('HGET', inflight_key, reduce)
+    if flight and read_flight(flight).delayed then job.delayed = job.delayed - 1 end
+    redis.call('HDEL', inflight_key, reduce)
+    redis.call('HDEL', failures_key, reduce)
+    if not is_whole then redis.call('HDEL', results_key, result_field(job, partition)) end
+  end
+  if not is_whole then redis.call('HSET', job_key, 'reduced', 0) end
 end
 
 if #indexes > 0 then

@@ -11,9 +11,11 @@ end
 
 -- `error` is JSON for programs, `summary` one line for people.
 local function bury(job, field, flight, error, summary)
-  if field == 'reduce' then
+  local partition = partition_of(field)
+  if partition then
     redis.call('HSET', failures_key, field, flight.attempt .. ' ' .. error)
-    return end_job(job, 'failed', 'the reduce task failed after ' .. flight.attempt
+    local name = job.partitions == 0 and 'the reduce task' or 'reduce task ' .. partition
+    return end_job(job, 'failed', name .. ' failed after ' .. flight.attempt
       .. ' attempt(s): ' .. summary)
   end
   redis.call('HSET', failures_key, field, flight.attempt .. ' ' .. error)

@@ -1,11 +1,16 @@
 -- complete: when no map task is left, starts the reduce, or ends a job that has no reducer.
--- KEYS:    job inflight
+-- KEYS:    job inflight results
 -- Include: job emit requeue end_job
 
+-- A partition that has its result keeps it: a redrive after a failed reduce makes the others.
 local function enqueue_reduce(job)
   job.state = 'reducing'
   redis.call('HSET', job_key, 'state', job.state)
-  requeue('reduce', { attempt = 1, crashes = 0, deferrals = 0, older = '' })
+  for partition = 0, math.max(1, job.partitions) - 1 do
+    if redis.call('HEXISTS', results_key, result_field(job, partition)) == 0 then
+      requeue(reduce_field(partition), { attempt = 1, crashes = 0, deferrals = 0, older = '' })
+    end
+  end
   emit('reducing', 'done', job.done, 'failed', job.failed)
 end
 

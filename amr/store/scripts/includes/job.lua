@@ -10,7 +10,7 @@ local function read_job()
   local f = redis.call('HMGET', job_key, 'state', 'total', 'fed', 'done', 'failed', 'delayed',
     'owed', 'task_us', 'concurrency', 'max_attempts', 'reducer', 'policy', 'tolerance', 'ttl_ms',
     'retried', 'timed_out', 'progress_at', 'paused', 'rate', 'rate_at', 'version', 'held_until',
-    'redriven_at')
+    'redriven_at', 'partitions', 'reduced')
   if not f[1] then return nil end
   return {
     state = f[1], live = LIVE[f[1]], total = tonumber(f[2]), fed = tonumber(f[3]),
@@ -21,6 +21,7 @@ local function read_job()
     timed_out = tonumber(f[16]), progress_at = tonumber(f[17]), paused = f[18] == '1',
     rate = tonumber(f[19]), rate_at = tonumber(f[20]) or 0, version = tonumber(f[21]),
     held_until = tonumber(f[22]), redriven_at = tonumber(f[23]),
+    partitions = tonumber(f[24]), reduced = tonumber(f[25]),
   }
 end
 
@@ -45,6 +46,22 @@ end
 local function write_flight(flight)
   return flight.entry .. ' ' .. flight.attempt .. ' ' .. flight.crashes .. ' ' .. flight.deferrals
     .. ' ' .. (flight.delayed and 1 or 0) .. flight.older
+end
+
+-- Names of the reduce tasks in the inflight hash: "reduce" for partition 0, then "reduce1" and so on.
+local function reduce_field(partition)
+  return partition == 0 and 'reduce' or 'reduce' .. partition
+end
+
+-- The partition of a reduce task, or nil for a map task.
+local function partition_of(field)
+  if string.sub(field, 1, 6) ~= 'reduce' then return nil end
+  return tonumber(string.sub(field, 7)) or 0
+end
+
+-- Where the reduce task's output goes in the results hash: a shuffled job has one for each partition.
+local function result_field(job, partition)
+  return job.partitions == 0 and job.version or job.version .. ':' .. partition
 end
 
 -- Whether we made the entry for this task. An older one is of an attempt that was given up too early:

@@ -4,15 +4,15 @@
 
 local OLDER_BYTES = 400 -- kept of the entries that a task had; its zombies hold the last ones
 
--- `field` is the task's name in the inflight hash: its index, or "reduce".
+-- `field` is the task's name in the inflight hash: its index, or "reduce" and the partition.
 local function requeue(field, flight)
-  local reduce = field == 'reduce'
-  local body = reduce and '' or redis.call('LINDEX', inputs_key, field)
+  local partition = partition_of(field)
+  local body = partition and '' or redis.call('LINDEX', inputs_key, field)
   if flight.entry then
     flight.older = string.sub(flight.older .. ' ' .. flight.entry, -OLDER_BYTES)
   end
   flight.entry = redis.call('XADD', stream_key, '*', 'job', JOB_ID,
-    'stage', reduce and 'reduce' or 'map', 'index', reduce and 0 or field,
+    'stage', partition and 'reduce' or 'map', 'index', partition or field,
     'attempt', flight.attempt, 'suspect', flight.crashes > 0 and 1 or 0, 'body', body)
   flight.delayed = false
   redis.call('HSET', inflight_key, field, write_flight(flight))

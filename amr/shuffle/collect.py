@@ -1,0 +1,128 @@
+"""Collects the pairs of one map task: combined, sorted, and cut into the runs of its partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
+
+from amr.errors import PermanentError
+from amr.reducers import Reduce
+from amr.shuffle.folds import Fold
+from amr.shuffle.keys import Key, as_key, order_of
+from amr.shuffle.runs import Group, write_blocks
+
+#: Pairs, or keys of a fold, that are held until they are written out as a run.
+HELD_MOST = 500_000
+
+_TAKEN_AT_ONCE = 50_000
+
+#: Blocks of one run: the first key and the bytes of each.
+Run = list[tuple[Key, bytes]]
+
+#: Some keys of each run, and how many keys one of them stands for.
+Samples = list[tuple[int, list[Key]]]
+
+_SAMPLES_A_RUN = 100
+
+
+class PairError(PermanentError):
+    """A mapper gave something that is no pair."""
+
+
+class Collector:
+    """Takes pairs and gives runs.
+
+    Args:
+        partitions: number of partitions.
+        partition_of: the partition of a key.
+        fold: takes pairs into one value a key, where the combiner has one.
+        combine: the combiner, called with a key and its values; None without one.
+        held_most: pairs or keys held at a time.
+    """
+
+    def __init__(
+        self,
+        partitions: int,
+        partition_of: Callable[[Key], int],
+        *,
+        fold: Fold | None = None,
+        combine: Reduce | None = None,
+        held_most: int = HELD_MOST,
+    ) -> None:
+        self._partition_of = partition_of
+        self._fold = fold
+        self._combine = combine
+        self._held_most = held_most
+        self._folded: dict[Key, Any] = {}
+        self._pairs: list[Any] = []
+        self._runs: list[list[Run]] = [[] for _ in range(partitions)]
+        #: Samples of the keys in the runs, in order.
+        self.samples: Samples = []
+
+    def add(self, pairs: Iterable[Any]) -> None:
+        """Takes pairs.
+
+        Raises:
+            TypeError, ValueError: something is no pair; see ``explain_pairs``.
+            KeyTypeError: a key is of a type that cannot be one.
+        """
+        rest = iter(pairs)
+        if self._fold is not None:
+            while self._fold(self._folded, rest, self._held_most):
+                self._write_out()
+            return
+        while taken := list(islice(rest, _TAKEN_AT_ONCE)):
+            self._pairs += taken
+            if len(self._pairs) >= self._held_most:
+                self._write_out()
+
+    def runs(self) -> list[list[Run]]:
+        """Returns the runs of each partition, after the last pair."""
+        self._write_out()
+        return self._runs
+
+    def _write_out(self) -> None:
+        for partition, groups in self._sorted_groups().items():
+            stride = max(1, len(groups) // _SAMPLES_A_RUN)
+            self.samples.append((stride, [key for key, _ in groups[::stride]]))
+            self._runs[partition].append(list(write_blocks(groups)))
+
+    def _sorted_groups(self) -> dict[int, list[Group]]:
+        groups = self._take_groups()
+        order = order_of(groups)
+        by_partition: dict[int, list[Group]] = {}
+        for key in sorted(groups, key=order):
+            by_partition.setdefault(self._partition_of(key), []).append((key, groups[key]))
+        return by_partition
+
+    def _take_groups(self) -> dict[Key, list[Any]]:
+        if self._fold is not None:
+            folded, self._folded = self._folded, {}
+            return {key: [value] for key, value in folded.items()}
+        pairs, self._pairs = self._pairs, []
+        groups = _group(pairs)
+        if self._combine is None:
+            return groups
+        return {key: [self._combine(key, values)] for key, values in groups.items()}
+
+
+def _group(pairs: list[Any]) -> dict[Key, list[Any]]:
+    """Brings the values of each key together, in the order in which they came."""
+    groups: dict[Key, list[Any]] = {}
+    for key, value in pairs:
+        if type(key) is not str:
+            key = as_key(key)
+        if key in groups:
+            groups[key].append(value)
+        else:
+            groups[key] = [value]
+    return groups
+
+
+def explain_pairs(error: Exception, mapper: str) -> Exception:
+    """Returns what is to be told of an error with which something was no pair."""
+    text = str(error)
+    if "unpack" in text or "not iterable" in text:
+        return PairError(f"{mapper} must return or yield pairs [key, value]: {text}")
+    return error

@@ -1,0 +1,114 @@
+"""The mapper of a job as its tasks call it: a function or a chain, for one record or for many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from amr import wire
+from amr.errors import PermanentError
+from amr.invokers.base import Function, Invoker
+from amr.invokers.chain import Chain
+from amr.invokers.context import Context
+from amr.invokers.failures import note_call
+from amr.invokers.registry import Registry
+from amr.job import JobSpec
+from amr.sources.records import RecordReader
+from amr.sources.splits import read_split
+
+
+def find_mapper(spec: JobSpec, registry: Registry) -> Function:
+    """Returns the mapper of a job, a function or a chain of them.
+
+    Raises:
+        PermanentError: a function is not known here.
+    """
+    steps = [registry.find(name) for name in spec.mappers]
+    return steps[0] if len(steps) == 1 else Chain(steps)
+
+
+def plain_mapper(spec: JobSpec, registry: Registry) -> Invoker:
+    """Returns what the map tasks of a job without a shuffle are called with.
+
+    Raises:
+        PermanentError: a function is not known here.
+    """
+    mapper = find_mapper(spec, registry)
+    if not spec.is_grouped:
+        return mapper
+    return BatchMapper(mapper) if spec.call == "batch" else RecordMapper(mapper)
+
+
+def read_records(body: bytes) -> Iterator[Any]:
+    """Yields the records that the body of a grouped task stands for.
+
+    Raises:
+        SourceError: a split cannot be read here.
+    """
+    value = wire.loads(body)
+    yield from (RecordReader(read_split(value)).values() if isinstance(value, dict) else value)
+
+
+class GroupMapper:
+    """What mappers of many records share: they look like the function that they call."""
+
+    def __init__(self, inner: Function) -> None:
+        self.inner = inner
+        self.name = inner.name
+        self.concurrent = inner.concurrent
+        self.limit = inner.limit
+        self.timeout_s = inner.timeout_s
+
+    def prepare(self) -> None:
+        """Imports the function."""
+        self.inner.prepare()
+        self.concurrent = self.inner.concurrent
+
+
+class RecordMapper(GroupMapper):
+    """Calls the function once for each record; the output is the list of its outputs."""
+
+    def invoke(self, body: bytes, context: Context) -> bytes:
+        """Calls a sync function for each record."""
+        outputs = []
+        for context.record, record in enumerate(read_records(body)):
+            try:
+                outputs.append(self.inner.call(record, context))
+            except BaseException as error:
+                note_call(error, where=f"record {context.record}")
+                raise
+        return wire.dumps(outputs)
+
+    async def invoke_async(self, body: bytes, context: Context) -> bytes:
+        """Awaits an async function for each record in turn."""
+        outputs = []
+        for context.record, record in enumerate(read_records(body)):
+            try:
+                outputs.append(await self.inner.call_async(record, context))
+            except BaseException as error:
+                note_call(error, where=f"record {context.record}")
+                raise
+        return wire.dumps(outputs)
+
+
+class BatchMapper(GroupMapper):
+    """Calls the function once with the list of the records; it returns a list as long."""
+
+    def invoke(self, body: bytes, context: Context) -> bytes:
+        """Calls a sync function."""
+        records = list(read_records(body))
+        return self._encode(records, self.inner.call(records, context))
+
+    async def invoke_async(self, body: bytes, context: Context) -> bytes:
+        """Awaits an async function."""
+        records = list(read_records(body))
+        return self._encode(records, await self.inner.call_async(records, context))
+
+    def _encode(self, records: list[Any], outputs: Any) -> bytes:
+        if not isinstance(outputs, (list, tuple)) or len(outputs) != len(records):
+            many = f"{len(outputs):,}" if isinstance(outputs, (list, tuple)) else "no list"
+            raise PermanentError(
+                f"was called with {len(records):,} records, and must return a list of as many "
+                f"outputs; it returned {many}"
+            )
+        return wire.dumps(outputs)

@@ -1,0 +1,106 @@
+"""Reads the runs of one partition from the store, and merges them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from amr.job import JobSpec
+from amr.shuffle.keys import Key
+from amr.shuffle.mapped import PART_BYTES, Part, Table, part_name
+from amr.shuffle.merge import merge_in_memory, merge_streams
+from amr.shuffle.ranges import KeyRange, key_range
+from amr.shuffle.runs import Group, read_blocks
+from amr.storage.files import open_file
+from amr.store.inspect import Inspector
+from amr.worker.reduce_input import MissingOutputError
+
+#: Bytes of runs, as they are packed, that are merged in memory; larger ones as streams.
+IN_MEMORY_BYTES = 8 * 1024 * 1024
+
+#: Bytes of parts that are read at once.
+_READ_BYTES = 4 * 1024 * 1024
+
+
+class _StoredRun(NamedTuple):
+    """A run: the map task whose it is, the file that has it or None, and its parts."""
+
+    task: int
+    file: str | None
+    parts: Sequence[Part]
+
+
+class PartitionGroups:
+    """The groups of one partition.
+
+    Args:
+        inspector: reads the store.
+        spec: the job.
+        job: job id.
+        partition: which one.
+    """
+
+    def __init__(self, inspector: Inspector, spec: JobSpec, job: str, partition: int) -> None:
+        self._inspector = inspector
+        self._spec = spec
+        self._job = job
+        self._partition = partition
+
+    def merged(self) -> Iterator[tuple[Key, Iterator[object]]]:
+        """Yields each key of the partition, in order, with its values.
+
+        Raises:
+            MissingOutputError: somebody else deleted a run.
+        """
+        runs, keys = self._find()
+        size = sum(part.length for run in runs for part in run.parts)
+        merge = merge_in_memory if size <= IN_MEMORY_BYTES else merge_streams
+        return merge([self._groups(run, keys) for run in runs])
+
+    def _find(self) -> tuple[list[_StoredRun], KeyRange | None]:
+        """Returns the runs that have keys of the partition, and which keys these are."""
+        status = self._inspector.status(self._job)
+        outputs = self._inspector.outputs(self._job, status.total if status else 0)
+        # A task without an output is a dead letter.
+        tables = [(index, Table.load(output)) for index, output in outputs if output is not None]
+        assert self._spec.shuffle is not None
+        if self._spec.shuffle.partitioner != "range":
+            return [
+                _StoredRun(index, table.file, parts)
+                for index, table in tables
+                for parts in table.runs[self._partition]
+            ], None
+        samples = (table.samples for _, table in tables)
+        keys = key_range(samples, self._spec.shuffle.partitions, self._partition)
+        return [
+            _StoredRun(index, table.file, keys.parts(parts))
+            for index, table in tables
+            for parts in table.runs[0]
+        ], keys
+
+    def _groups(self, run: _StoredRun, keys: KeyRange | None) -> Iterator[Group]:
+        groups = (group for data in self._read(run) for group in read_blocks(data))
+        return groups if keys is None else keys.groups(groups)
+
+    def _read(self, run: _StoredRun) -> Iterator[bytes]:
+        """Yields the parts of a run."""
+        if run.file is not None:
+            for part in run.parts:
+                with open_file(run.file, part.at) as file:
+                    yield file.read(part.length)
+            return
+        partition = self._partition if self._is_by_partition else 0
+        at_once = max(1, _READ_BYTES // PART_BYTES)
+        names = [part_name(partition, run.task, part.at) for part in run.parts]
+        for start in range(0, len(names), at_once):
+            some = names[start : start + at_once]
+            for name, data in zip(some, self._inspector.runs(self._job, some), strict=True):
+                if data is None:
+                    raise MissingOutputError(f"the run {name} is gone from Redis")
+                yield data
+
+    @property
+    def _is_by_partition(self) -> bool:
+        """Whether map tasks have runs for each partition, and not one for all."""
+        assert self._spec.shuffle is not None
+        return self._spec.shuffle.partitioner != "range"

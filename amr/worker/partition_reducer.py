@@ -1,0 +1,144 @@
+"""Reduce tasks of a shuffled job: the groups of one partition, key by key, through the reducer."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+from types import GeneratorType
+from typing import Any
+
+from amr import wire
+from amr.errors import PermanentError
+from amr.invokers import capture
+from amr.invokers.context import Context
+from amr.invokers.failures import note_call
+from amr.invokers.local import LocalInvoker
+from amr.invokers.registry import Registry
+from amr.job import JobSpec
+from amr.reducers import Reduce, builtin_reducer, is_builtin
+from amr.shuffle.keys import Key
+from amr.store.inspect import Inspector
+from amr.wording import found
+from amr.worker.keyed import check_reducer, keyed_reducer
+from amr.worker.partition import PartitionGroups
+
+#: Groups and values that one request to an HTTP reducer holds.
+_GROUPS_AT_ONCE = 1000
+_VALUES_AT_ONCE = 20_000
+
+
+class PartitionReducer:
+    """Reads one partition's runs, merges them and calls the reducer once for each key.
+
+    The output is the list of ``[key, value]`` of a reducer that returns, and of what it yields of
+    one that yields.
+
+    Args:
+        spec: the job.
+        reduce: the job's ``reduce``.
+        registry: has the reducer.
+        inspector: reads the runs.
+    """
+
+    def __init__(
+        self, spec: JobSpec, reduce: dict[str, Any], registry: Registry, inspector: Inspector
+    ) -> None:
+        assert spec.reducer is not None
+        assert spec.shuffle is not None
+        self.name = spec.reducer
+        self._spec = spec
+        self._reduce = reduce
+        self._registry = registry
+        self._inspector = inspector
+        self._inner = None if is_builtin(self.name) else registry.find(self.name)
+        self.concurrent = self._inner is not None and self._inner.concurrent
+        self.limit = self._inner.limit if self._inner is not None else None
+        self.timeout_s: float | None = None
+
+    def prepare(self) -> None:
+        """Imports the reducer."""
+        if isinstance(self._inner, LocalInvoker):
+            check_reducer(self._registry, self.name)
+            self.concurrent = inspect.iscoroutinefunction(self._inner.load())
+        elif self._inner is not None:
+            self._inner.prepare()
+
+    def invoke(self, body: bytes, context: Context) -> bytes:
+        """Calls a sync reducer for each key of the partition that the context names."""
+        reducer = self._function(context)
+        outputs: list[bytes] = []
+        token = capture.current.set(context)
+        try:
+            for key, values in self._groups(context):
+                try:
+                    _add(outputs, key, reducer(_plain(key), values))
+                except BaseException as error:
+                    note_call(error, where=f"key {found(_plain(key))}")
+                    raise
+        finally:
+            capture.current.reset(token)
+            capture.flush(context)
+        return b"[" + b",".join(outputs) + b"]"
+
+    async def invoke_async(self, body: bytes, context: Context) -> bytes:
+        """The same of an async reducer, or of an HTTP one with many groups in a request."""
+        if not isinstance(self._inner, LocalInvoker):
+            return await self._ask(context)
+        reducer = self._function(context)
+        outputs: list[bytes] = []
+        groups = self._groups(context)
+        while (group := await asyncio.to_thread(next, groups, None)) is not None:
+            key, values = group
+            _add(outputs, key, await reducer(_plain(key), values))
+        return b"[" + b",".join(outputs) + b"]"
+
+    def _groups(self, context: Context) -> Iterator[tuple[Key, Iterator[Any]]]:
+        return PartitionGroups(self._inspector, self._spec, context.job, context.index).merged()
+
+    def _function(self, context: Context) -> Reduce:
+        shuffle = self._spec.shuffle
+        assert shuffle is not None
+        if is_builtin(self.name):
+            return builtin_reducer(self.name, shuffle.combiner)
+        context.reduce = self._reduce
+        return keyed_reducer(self._registry, self.name, context)
+
+    async def _ask(self, context: Context) -> bytes:
+        assert self._inner is not None
+        outputs: list[bytes] = []
+        groups = self._groups(context)
+        while batch := await asyncio.to_thread(_take, groups):
+            context.record = len(outputs)
+            answers = await self._inner.call_async({**self._reduce, "groups": batch}, context)
+            if not isinstance(answers, list) or len(answers) != len(batch):
+                raise PermanentError(
+                    f"must answer {len(batch)} groups with a list of as many values"
+                )
+            for (key, _), answer in zip(batch, answers, strict=True):
+                outputs.append(wire.dumps([key, answer]))
+        return b"[" + b",".join(outputs) + b"]"
+
+
+def _take(groups: Iterator[tuple[Key, Iterator[Any]]]) -> list[tuple[Any, list[Any]]]:
+    """Takes the groups of one request."""
+    batch: list[tuple[Any, list[Any]]] = []
+    held = 0
+    for key, values in groups:
+        batch.append((_plain(key), list(values)))
+        held += len(batch[-1][1])
+        if len(batch) >= _GROUPS_AT_ONCE or held >= _VALUES_AT_ONCE:
+            break
+    return batch
+
+
+def _add(outputs: list[bytes], key: Key, output: Any) -> None:
+    if isinstance(output, GeneratorType):
+        outputs += map(wire.dumps, output)
+    else:
+        outputs.append(wire.dumps((key, output)))
+
+
+def _plain(key: Key) -> Any:
+    """Returns a key as the mapper gave it: lists are lists again."""
+    return [_plain(each) for each in key] if isinstance(key, tuple) else key

@@ -1,0 +1,187 @@
+"""Map tasks of a shuffled job: the mapper's pairs become sorted runs, one or more a partition."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
+from itertools import chain
+from typing import Any
+
+from amr import wire
+from amr.errors import PermanentError
+from amr.invokers import capture
+from amr.invokers.base import Function, Invoker
+from amr.invokers.context import Context
+from amr.invokers.failures import note_call
+from amr.invokers.registry import Registry
+from amr.job import JobSpec
+from amr.reducers import Reduce, builtin_combiner, is_builtin
+from amr.shuffle import collect, folds
+from amr.shuffle.collect import Collector, PairError
+from amr.shuffle.folds import Fold, find_fold
+from amr.shuffle.keys import Key, partition_by_hash
+from amr.shuffle.mapped import Mapped, lay_out, name_parts, pack
+from amr.shufflespec import PARTITIONERS, ShuffleSpec
+from amr.storage.files import join_path
+from amr.storage.publish import publish
+from amr.worker.keyed import keyed_function
+from amr.worker.mapper import GroupMapper, find_mapper, plain_mapper, read_records
+
+#: A map task's runs from so many bytes on go to the store, where there is one.
+_STORED_FROM_BYTES = 256 * 1024
+
+
+def make_map_invoker(spec: JobSpec, registry: Registry, store: str | None) -> Invoker:
+    """Returns what the map tasks of a job are called with.
+
+    Args:
+        spec: the job.
+        registry: has its functions.
+        store: for large runs, where the job names none.
+
+    Raises:
+        PermanentError: a function is not known here.
+    """
+    if spec.shuffle is None:
+        return plain_mapper(spec, registry)
+    return ShuffleMapper(find_mapper(spec, registry), spec, spec.shuffle, registry, store)
+
+
+class ShuffleMapper(GroupMapper):
+    """Calls the mapper for the task's records, and combines, sorts and cuts its pairs.
+
+    Args:
+        inner: the mapper.
+        spec: the job.
+        shuffle: how its pairs are shuffled.
+        registry: has the combiner and the partitioner.
+        store: for large runs, where the job names none.
+    """
+
+    def __init__(
+        self,
+        inner: Function,
+        spec: JobSpec,
+        shuffle: ShuffleSpec,
+        registry: Registry,
+        store: str | None,
+    ) -> None:
+        super().__init__(inner)
+        self._spec = spec
+        self._shuffle = shuffle
+        self._registry = registry
+        self._store = shuffle.store or store
+
+    def prepare(self) -> None:
+        """Imports the mapper, the combiner and the partitioner."""
+        super().prepare()
+        self._combiner()
+        self._partition_of()
+
+    def invoke(self, body: bytes, context: Context) -> bytes:
+        """Calls a sync mapper for all of the task's records; its pairs are taken as they come."""
+        collector = self._collector()
+        records = self._records(body)
+        call = self.inner.bound(context)
+        try:
+            token = capture.current.set(context)
+            try:
+                collector.add(chain.from_iterable(map(call, _numbered(records, context))))
+                return self._pack(collector, context)
+            finally:
+                capture.current.reset(token)
+                capture.flush(context)
+        except (TypeError, ValueError) as error:
+            if (told := _no_pairs(error, self.name)) is not None:
+                raise told from None
+            raise
+        except BaseException as error:
+            note_call(error, where=f"record {context.record}")
+            raise
+
+    async def invoke_async(self, body: bytes, context: Context) -> bytes:
+        """Awaits an async or HTTP mapper for each of the task's records in turn."""
+        collector = self._collector()
+        for record in _numbered(self._records(body), context):
+            try:
+                collector.add(await self.inner.call_async(record, context))
+            except (TypeError, ValueError) as error:
+                if (told := _no_pairs(error, self.name)) is not None:
+                    raise told from None
+                raise
+            except BaseException as error:
+                note_call(error, where=f"record {context.record}")
+                raise
+        return self._pack(collector, context)
+
+    def _records(self, body: bytes) -> Iterable[Any]:
+        if not self._spec.is_grouped:
+            return [wire.loads(body)]
+        records = read_records(body)
+        return [list(records)] if self._spec.call == "batch" else records
+
+    def _collector(self) -> Collector:
+        shuffle = self._shuffle
+        fold, combine = self._combiner()
+        is_range = shuffle.partitioner == "range"
+        return Collector(
+            1 if is_range else shuffle.partitions,
+            (lambda _: 0) if is_range else self._partition_of(),
+            fold=fold,
+            combine=combine,
+        )
+
+    def _pack(self, collector: Collector, context: Context) -> bytes:
+        is_range = self._shuffle.partitioner == "range"
+        runs = collector.runs()
+        table, parts = lay_out(runs, collector.samples if is_range else [])
+        store = self._store
+        if store is not None and sum(map(len, parts)) >= _STORED_FROM_BYTES:
+            name = f"{context.job}/{context.index:06}-{secrets.token_hex(6)}.runs"
+            table.file = join_path(store, name)
+            publish(table.file, parts, create_only=True)
+            return pack(Mapped(table.dump(), []))
+        return pack(name_parts(context.index, table, parts))
+
+    def _combiner(self) -> tuple[Fold | None, Reduce | None]:
+        name = self._shuffle.combiner
+        if name is None:
+            return None, None
+        if is_builtin(name):
+            fold = find_fold(name)
+            return fold, None if fold else builtin_combiner(name)
+        return None, keyed_function(self._registry, name, "values")
+
+    def _partition_of(self) -> Callable[[Key], int]:
+        shuffle = self._shuffle
+        if shuffle.partitioner in PARTITIONERS:
+            # A key's hash is asked for once a task and key.
+            return partial(partition_by_hash, partitions=shuffle.partitions)
+        function = keyed_function(self._registry, shuffle.partitioner, "partitions")
+        return lru_cache(maxsize=100_000)(partial(_checked, function, shuffle))
+
+
+def _checked(function: Callable[[Any, int], Any], shuffle: ShuffleSpec, key: Key) -> int:
+    partition = function(list(key) if isinstance(key, tuple) else key, shuffle.partitions)
+    if isinstance(partition, bool) or not isinstance(partition, int):
+        kind = type(partition).__name__
+        raise PermanentError(f"partitioner {shuffle.partitioner} returned a {kind}, not a number")
+    return partition % shuffle.partitions
+
+
+def _numbered(records: Iterable[Any], context: Context) -> Iterator[Any]:
+    """Yields the records, and tells the context which one it is."""
+    for context.record, record in enumerate(records):
+        yield record
+
+
+def _no_pairs(error: Exception, mapper: str) -> PairError | None:
+    """Returns what is to be told of an error of the loops over pairs: something was no pair."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next is not None:
+        frames = frames.tb_next
+    where = frames.tb_frame.f_globals.get("__name__") if frames is not None else None
+    if where not in (collect.__name__, folds.__name__):
+        return None
+    return PairError(f"{mapper} must return or yield pairs [key, value]: {error}")

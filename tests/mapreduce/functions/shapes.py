@@ -1,0 +1,113 @@
+"""Functions of the tests of sources, batches, chains and shuffles."""
+
+import asyncio
+import os
+
+import amr
+
+
+def same(body):
+    return body
+
+
+def double(number):
+    return number * 2
+
+
+def plus(number):
+    return number + 1
+
+
+async def later(number):
+    await asyncio.sleep(0.001)
+    return number + 100
+
+
+def doubled(numbers):
+    return [number * 2 for number in numbers]
+
+
+def too_few(numbers):
+    return numbers[1:]
+
+
+def broken_at_7(number):
+    if number == 7:
+        raise ValueError("seven")
+    return number
+
+
+def ten(number):
+    yield from range(number * 10, number * 10 + 10)
+
+
+def words(line):
+    for word in line.split():
+        yield word, 1
+
+
+async def words_later(line):
+    await asyncio.sleep(0)
+    return [[word, 1] for word in line.split()]
+
+
+def count_words(line, context):
+    context.count("words", len(line.split()))
+    return []
+
+
+def total(key, values):
+    return sum(values)
+
+
+async def total_later(key, values):
+    await asyncio.sleep(0)
+    return sum(values)
+
+
+def ranked(key, values, context):
+    return f"{context.reduce['prefix']}{sum(values)}"
+
+
+def each(key, values):
+    for value in values:
+        yield f"{key}={value}"
+
+
+def by_length(key, partitions):
+    return len(key)
+
+
+def no_number(key, partitions):
+    return "first"
+
+
+def keyed(number):
+    return [[number % 7, number], [[number % 2, "odd or even"], 1], [None, number]]
+
+
+def until_exists(body):
+    path, line = body
+    if line.startswith("bad") and not os.path.exists(path):
+        raise amr.PermanentError("not fixed")
+    return [(word, 1) for word in line.split()]
+
+
+def no_pairs(line):
+    return 5
+
+
+def no_key(line):
+    return [({"a": 1}, 1)]
+
+
+def picky(key, values):
+    if key == "w3":
+        raise amr.PermanentError("no w3")
+    return sum(values)
+
+
+def second_time(key, values, context):
+    if context.index == 1 and context.attempt == 1:
+        os.kill(os.getpid(), 9)
+    return sum(values)
