@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from amr.local_run import run
     from amr.states import JobState
     from amr.store.events import Event
-    from amr.store.inspect import FailedTask, JobStatus
+    from amr.store.status import FailedTask, JobStatus
 
 __version__ = "0.1.0"
 
@@ -77,7 +77,7 @@ _HOMES = {
     "amr.local_run": ("run",),
     "amr.states": ("JobState",),
     "amr.store.events": ("Event",),
-    "amr.store.inspect": ("FailedTask", "JobStatus"),
+    "amr.store.status": ("FailedTask", "JobStatus"),
 }
 
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -17,7 +17,7 @@ from amr.job_handle import Job
 from amr.jobfile import JobLike
 from amr.redis_url import RedisTarget
 from amr.store.events import Event
-from amr.store.inspect import FailedTask, JobStatus
+from amr.store.status import FailedTask, JobStatus
 
 
 class AsyncClient:

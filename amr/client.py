@@ -16,10 +16,10 @@ from amr.redis_url import RedisTarget
 from amr.session import Session, session_of
 from amr.settings import confirm_timeout, resolve_targets
 from amr.store.connection import redis_errors
-from amr.store.inspect import JobStatus
 from amr.store.replies import Code
 from amr.store.results import iter_outputs
 from amr.store.search import JobFilter, find_jobs
+from amr.store.status import JobStatus
 from amr.store.view import StreamView, view_streams
 
 

@@ -25,23 +25,16 @@ from amr.errors import (
     UnconfirmedError,
     UsageError,
 )
-from amr.inputs import make_bodies
+from amr.inputs import encode_input, make_bodies, make_chunks
 from amr.job import JobSpec
 from amr.jobfields import Tolerate
 from amr.sources.expand import OutputsOf
-from amr.sourcespec import Source
+from amr.sourcespec import FunctionSource, Source
 from amr.storage.files import SourceError
 from amr.store.durability import Confirmation, Confirmer
 from amr.store.link import Call, Link
 from amr.store.replies import Code, Reply
 from amr.store.transitions import JobRecord, Transitions
-
-#: Most inputs, and most bytes of them, that one call appends; one larger input goes alone.
-CHUNK_INPUTS = 2000
-CHUNK_BYTES = 4 * 1024 * 1024
-
-#: No Redis can be set to take less at once.
-_SURELY_TAKEN_BYTES = 1_000_000
 
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ID_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -110,9 +103,11 @@ def submit(
     if not fresh and not sender.create():
         sender.confirm()
         return Submission(job, False, sender.appended)
+    if inputs is None and isinstance(spec.inputs, FunctionSource):
+        return sender.ask()
     bodies, expected = make_bodies(spec, inputs, outputs_of)
     try:
-        return sender.send(_chunks(bodies, most_bytes), expected)
+        return sender.send(make_chunks(bodies, most_bytes), expected)
     except SourceError as error:
         link.run(transitions.cancel(job))
         raise JobSpecError([Problem("$.inputs", str(error))]) from None
@@ -196,6 +191,11 @@ class _Sender:
         self.confirm(calls)
         return Submission(self._job, self._is_new, offset)
 
+    def ask(self) -> Submission:
+        """Lets a worker make the inputs."""
+        self.confirm([*self._opening(), self._transitions.ask(self._job)])
+        return Submission(self._job, self._is_new, 0)
+
     def withdraw(self) -> None:
         """Leaves nothing of a job that this submission began and cannot complete."""
         if self._is_new:
@@ -258,48 +258,12 @@ def _record(spec: JobSpec, digest: str) -> JobRecord:
     )
 
 
-def _chunks(inputs: Iterable[Any], most_bytes: Callable[[], int]) -> Iterator[list[bytes]]:
-    """Yields the inputs as JSON, in chunks that one call can carry."""
-    chunk: list[bytes] = []
-    size = 0
-    for index, value in enumerate(inputs):
-        data = _encode(index, value)
-        if len(data) > _SURELY_TAKEN_BYTES:
-            _check_size(index, data, most_bytes())
-        if chunk and (len(chunk) == CHUNK_INPUTS or size + len(data) > CHUNK_BYTES):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(data)
-        size += len(data)
-    if chunk:
-        yield chunk
-
-
-def _encode(index: int, value: Any) -> bytes:
-    path = f"$.inputs[{index}]"
-    try:
-        data = wire.dumps(value)
-    except wire.NotJsonError as error:
-        raise JobSpecError([Problem(path, str(error).replace("$", path, 1))]) from None
-    return data
-
-
-def _check_size(index: int, data: bytes, most_bytes: int) -> None:
-    if len(data) <= most_bytes:
-        return
-    message = (
-        f"is {len(data):,} bytes of JSON; at most {most_bytes:,} are taken: "
-        "store the data elsewhere and give its place"
-    )
-    raise JobSpecError([Problem(f"$.inputs[{index}]", message)])
-
-
 def _digest(spec: JobSpec) -> str:
     """Returns what tells two contents under one id apart; of a source, how it is described."""
     digest = hashlib.sha256(orjson.dumps(spec.header(), option=orjson.OPT_SORT_KEYS))
     inputs = () if isinstance(spec.inputs, Source) else spec.inputs
     for index, value in enumerate(inputs):
-        digest.update(_encode(index, value))
+        digest.update(encode_input(index, value))
         digest.update(b"\n")
     return digest.hexdigest()
 

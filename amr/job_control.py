@@ -14,8 +14,9 @@ from amr.redis_url import RedisTarget
 from amr.session import Session, session_of
 from amr.states import JobState
 from amr.store.connection import redis_errors
-from amr.store.inspect import Inspector, JobStatus
+from amr.store.inspect import Inspector
 from amr.store.replies import Code, Reply
+from amr.store.status import JobStatus
 from amr.store.transitions import Transitions
 
 #: Dead tasks that one call redrives.

@@ -22,8 +22,8 @@ from amr.session import Session
 from amr.states import JobState
 from amr.store.connection import redis_errors
 from amr.store.events import Event, EventReader
-from amr.store.inspect import FailedTask, JobStatus
 from amr.store.results import outputs_json, parts_json
+from amr.store.status import FailedTask, JobStatus
 
 _BLOCK_S = 2.0
 

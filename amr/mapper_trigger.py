@@ -30,6 +30,7 @@ from amr.store.connection import RedisError, ReplyTimeoutError
 from amr.store.inspect import Inspector
 from amr.store.keys import Keys
 from amr.store.link import Link
+from amr.store.replies import Code, Reply
 from amr.store.stream import (
     Alien,
     TaskStream,
@@ -81,15 +82,16 @@ class MapperTrigger:
         self._blocked = Link(target)
         self._stream = TaskStream(self._keys, worker)
         self._inspector = Inspector(self._link, self._keys)
+        self._transitions = Transitions(self._keys)
         self._pace = Pace()
-        self._plans = Plans(self._inspector, registry, self._pace, order.store)
+        self._plans = Plans(self._inspector, registry, self._pace, self._gather, order.store)
         self._sink = LogSink()
         self._hand = Hand()
         self._slot = slots.slot(order.slot)
         self._state: dict[str, object] = {}
         self._interrupter = Interrupter()
         self._settlement = Settlement(
-            Transitions(self._keys),
+            self._transitions,
             self._plans,
             self._pace,
             self._sink,
@@ -330,6 +332,11 @@ class MapperTrigger:
             self._settlement.settle(outcome)
         else:
             self._settlement.drop([task.entry_id])
+
+    def _gather(self, task: Task, offset: int, items: list[bytes]) -> Code:
+        """Keeps what a source task has made so far."""
+        reply: Reply = self._link.run(self._transitions.gather(task, offset, items))
+        return reply.code
 
     def _end_orphaned(self) -> None:
         """Without a supervisor nobody renews the lease: others run what runs here."""

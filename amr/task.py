@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Stage = Literal["map", "reduce"]
+Stage = Literal["source", "map", "reduce"]
+
+
+def field_of(stage: str, index: int) -> str:
+    """Returns a task's name among those of its job: its index, source, or reduce and partition."""
+    if stage == "map":
+        return str(index)
+    return stage if stage == "source" else f"reduce{index or ''}"
+
+
+def shown_task(field: str) -> str:
+    """Returns what people call a task: ``map[3]``, ``reduce``, ``reduce[2]``, ``source``."""
+    if field.isdecimal():
+        return f"map[{field}]"
+    partition = field.removeprefix("reduce")
+    return f"reduce[{partition}]" if partition.isdecimal() else field
 
 
 class Task(NamedTuple):
@@ -15,7 +30,7 @@ class Task(NamedTuple):
     Attributes:
         entry_id: id of the stream entry that woke us, such as ``b"1763676800000-0"``.
         job: job id.
-        stage: ``map`` or ``reduce``.
+        stage: ``map`` or ``reduce``; ``source`` makes the inputs.
         index: position of the input in the job's inputs; of a reduce task its partition.
         attempt: 1 for the first attempt.
         body: the input as JSON; empty for the reduce task, whose input the worker collects.
@@ -32,10 +47,8 @@ class Task(NamedTuple):
 
     @property
     def field(self) -> str:
-        """The task's name among those of its job: its index, or "reduce" and the partition."""
-        if self.stage == "map":
-            return str(self.index)
-        return f"reduce{self.index or ''}"
+        """The task's name among those of its job."""
+        return field_of(self.stage, self.index)
 
 
 class Failure(NamedTuple):

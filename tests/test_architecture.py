@@ -26,7 +26,7 @@ FLOORS = {
     "worker": 3.1,
     "mapper_trigger": 3.2,
     "admission": 3.1,
-    "inputs": 3.1,
+    "inputs": 3.05,
     "controller": 3.2,
     "trigger": 3.3,
     "session": 3.9,

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from amr import controller
 from amr.client import Client
 from amr.errors import JobConflictError, JobSpecError, UsageError
 from amr.redis_url import RedisTarget
@@ -73,7 +72,7 @@ def test_another_content_under_the_same_id_is_refused(client: Client) -> None:
 def test_a_submission_cut_anywhere_is_completed_by_the_same_id(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(controller, "CHUNK_INPUTS", 10)
+    monkeypatch.setattr("amr.inputs.CHUNK_INPUTS", 10)
     spec = SPEC | {"inputs": list(range(55))}
     run_all = Link.run_all
     for cut in range(2, 8):
@@ -139,7 +138,7 @@ def test_ids_that_cannot_be_are_refused(client: Client, job: str) -> None:
 def test_a_job_that_ends_while_it_is_sent_stops_the_sending(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(controller, "CHUNK_INPUTS", 10)
+    monkeypatch.setattr("amr.inputs.CHUNK_INPUTS", 10)
     sent = 0
 
     def inputs() -> Iterator[int]:

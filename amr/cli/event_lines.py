@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from amr.durations import format_duration
 from amr.log import one_line
+from amr.task import field_of, shown_task
 
 if TYPE_CHECKING:
     from amr.store.events import Event
@@ -40,7 +41,7 @@ def _say(event: Event) -> str:
     match event.kind:
         case "log":
             level = "" if field.get("level") == "print" else f"{field.get('level')}: "
-            task = "reduce" if field.get("stage") == "reduce" else field.get("index", "?")
+            task = field_of(field.get("stage", "map"), int(field.get("index", 0)))
             return f"{_task(task, field.get('attempt'))} {level}{one_line(field.get('text', ''))}"
         case "created":
             return "job created"
@@ -55,6 +56,8 @@ def _say(event: Event) -> str:
         case "failed" if "task" in field:
             error = one_line(field.get("error", ""))
             return f"{_task(field['task'], field['attempt'])} failed for good: {error}"
+        case "reduced":
+            return f"{int(field['done']):,} of {int(field['total']):,} partitions reduced"
         case "swept":
             return f"{_task(field['task'], None)} its stream entry was lost: given a new one"
         case "paused":
@@ -93,5 +96,4 @@ def _say_result(result: str | None) -> str:
 
 
 def _task(task: str, attempt: str | None) -> str:
-    name = task if task == "reduce" else f"map[{task}]"
-    return f"{name}#{attempt}" if attempt else name
+    return f"{shown_task(task)}#{attempt}" if attempt else shown_task(task)

@@ -8,17 +8,16 @@ from amr.log import one_line
 from amr.wire import dumps
 
 if TYPE_CHECKING:
-    from amr.store.inspect import FailedTask
+    from amr.store.status import FailedTask
 
 _SHOWN_INPUT = 500
 
 
 def describe_failed(failed: FailedTask) -> str:
     """Returns what is known of a task that is out of attempts, as lines for people."""
-    place = "reduce" if failed.index is None else f"map[{failed.index}]"
     error = {name: str(value) for name, value in failed.error.items()}
     kind, message = one_line(error.get("type", "")), one_line(error.get("message", ""))
-    lines = [f"{place}, {failed.attempts} attempt(s): {kind}: {message}"]
+    lines = [f"{failed.place}, {failed.attempts} attempt(s): {kind}: {message}"]
     if failed.index is not None:
         lines.append(f"  input   {_short(failed.input)}")
     if worker := error.get("worker"):

@@ -18,7 +18,7 @@ from amr.errors import JobEndedError
 if TYPE_CHECKING:
     from amr.job_handle import Job
     from amr.store.events import Event
-    from amr.store.inspect import JobStatus
+    from amr.store.status import JobStatus
 
 _TROUBLE = frozenset({"retry", "failed", "swept"})
 _TROUBLES_SHOWN = 20

@@ -22,7 +22,7 @@ from amr.cli.options import (
 from amr.cli.output import check_output, put, put_json, put_result, say
 
 if TYPE_CHECKING:
-    from amr.store.inspect import JobStatus
+    from amr.store.status import JobStatus
 
 
 def status(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 from amr.cli.output import say
 from amr.durations import format_duration
 from amr.log import one_line
+from amr.states import JobState
 
 if TYPE_CHECKING:
-    from amr.store.inspect import JobStatus
+    from amr.store.status import JobStatus
 
 _LINE_EVERY_S = 1.0
 
@@ -77,6 +78,8 @@ class JobProgress:
             self._first = (now, ended)
         since_s, done = now - self._first[0], ended - self._first[1]
         failed = f"  {status.failed} failed" if status.failed and self._bar else ""
+        if status.state is JobState.REDUCING and status.partitions:
+            failed += f"  {status.reduced}/{status.partitions} reduced"
         if since_s < 0.2 or not done or not status.live:
             return failed
         rate = done / since_s

@@ -18,6 +18,8 @@ from amr.cli.options import (
 from amr.cli.output import check_output, say
 
 if TYPE_CHECKING:
+    from amr.invokers.base import Invoker
+    from amr.invokers.registry import Registry
     from amr.job import JobSpec
     from amr.job_handle import Job
     from amr.task import Task
@@ -29,6 +31,9 @@ def replay(
         int | None, typer.Option(metavar="N", min=0, help="The map task of input number N.")
     ] = None,
     reduce: Annotated[bool, typer.Option("--reduce", help="The reduce task.")] = False,
+    partition: Annotated[
+        int | None, typer.Option(metavar="P", min=0, help="The reduce task of partition P.")
+    ] = None,
     functions: FunctionsDirectory = None,
     output: OutputFile = None,
     redis_url: RedisUrl = None,
@@ -37,50 +42,74 @@ def replay(
     """Run one task of a job again, here, and print its output; the job is not changed."""
     from amr.cli.calling import call_and_put
     from amr.errors import PermanentError, UsageError
+    from amr.task import shown_task
 
-    if (index is None) != reduce:
-        raise typer.BadParameter("name one task: --index N, or --reduce")
+    if (index is None) == (not reduce and partition is None):
+        raise typer.BadParameter("name one task: --index N, --reduce or --partition P")
     check_output(output)
+    registry = load_registry(functions)
     with open_client(redis_url, streams=streams) as client:
-        name, task = _task_of(client.job(job), index)
-    try:
-        invoker = load_registry(functions).find(name)
-    except PermanentError as error:
-        raise UsageError(str(error)) from None
-    place = "reduce" if index is None else f"map[{index}]"
-    say(f"{place} of job {job}: {name}")
-    call_and_put(invoker, task, output)
+        handle = client.job(job)
+        try:
+            spec, reduce_body = _read_job(handle)
+            if index is not None:
+                invoker, task = _map_task(handle, spec, registry, index)
+            else:
+                invoker, task = _reduce_task(handle, spec, registry, reduce_body, partition or 0)
+        except PermanentError as error:
+            raise UsageError(str(error)) from None
+        say(f"{shown_task(task.field)} of job {job}: {invoker.name}")
+        call_and_put(invoker, task, output)
 
 
-def _task_of(job: Job, index: int | None) -> tuple[str, Task]:
-    """Returns the function's name and the task with its body."""
+def _read_job(job: Job) -> tuple[JobSpec, bytes]:
     import orjson
 
-    from amr.errors import UnknownJobError, UsageError
+    from amr.errors import UnknownJobError
     from amr.job import JobSpec
-    from amr.task import Task
 
-    total = job.status().total
+    job.status()
     source = job.inspector.source(job.id)
     if source is None:
         raise UnknownJobError(job.id)
-    spec = JobSpec.from_header(orjson.loads(source.spec))
-    if index is None:
-        body = _reduce_body(job, spec, source.reduce)
-        return spec.reducer or "", Task(b"0-0", job.id, "reduce", 0, 1, body)
+    return JobSpec.from_header(orjson.loads(source.spec)), source.reduce
+
+
+def _map_task(job: Job, spec: JobSpec, registry: Registry, index: int) -> tuple[Invoker, Task]:
+    """Returns what a map task is called with, and the task; that of a shuffled job gives pairs."""
+    from amr.errors import UsageError
+    from amr.task import Task
+    from amr.worker.mapper import plain_mapper
+    from amr.worker.pairs import PairsMapper
+
     found = job.inspector.input(job.id, index)
     if found is None:
+        total = job.status().total
         raise UsageError(f"job {job.id} has no input {index}: it has {total:,} (from 0)")
-    return spec.display_name, Task(b"0-0", job.id, "map", index, 1, found)
+    task = Task(b"0-0", job.id, "map", index, 1, found)
+    if spec.shuffle is not None:
+        return PairsMapper(spec, registry), task
+    return plain_mapper(spec, registry), task
 
 
-def _reduce_body(job: Job, spec: JobSpec, reduce: bytes) -> bytes:
+def _reduce_task(
+    job: Job, spec: JobSpec, registry: Registry, reduce: bytes, partition: int
+) -> tuple[Invoker, Task]:
     from amr.errors import UsageError
+    from amr.task import Task
     from amr.worker.reduce_input import MissingOutputError, build_reduce_input
+    from amr.worker.reducer import make_reducer
 
     if spec.reducer is None:
         raise UsageError(f"job {job.id} has no reducer")
-    try:
-        return build_reduce_input(job.inspector, job.id, spec, reduce)
-    except MissingOutputError as error:
-        raise UsageError(f"job {job.id} cannot be reduced yet: {error}") from None
+    partitions = spec.shuffle.partitions if spec.shuffle is not None else 1
+    if partition >= partitions:
+        raise UsageError(f"job {job.id} has no partition {partition}: it has {partitions} (from 0)")
+    body = b""
+    if spec.shuffle is None:
+        try:
+            body = build_reduce_input(job.inspector, job.id, spec, reduce)
+        except MissingOutputError as error:
+            raise UsageError(f"job {job.id} cannot be reduced yet: {error}") from None
+    invoker = make_reducer(spec, reduce, registry, job.inspector)
+    return invoker, Task(b"0-0", job.id, "reduce", partition, 1, body)

@@ -15,7 +15,7 @@ from amr.durations import format_duration
 from amr.log import one_line
 
 if TYPE_CHECKING:
-    from amr.store.inspect import JobStatus
+    from amr.store.status import JobStatus
 
 _STATE_STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow"}
 _WIDTH_OF_FILES = 200
@@ -34,6 +34,7 @@ def show_status(status: JobStatus) -> None:
         ("failed", status.failed),
         ("timed out", status.timed_out),
         ("cancelled", status.cancelled),
+        *([("reduced", f"{status.reduced} of {status.partitions}")] if status.partitions else ()),
         ("retries", status.retries),
         ("concurrency", status.concurrency),
         ("rate", "none" if status.rate is None else f"{status.rate:g}/s"),

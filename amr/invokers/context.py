@@ -81,12 +81,13 @@ class LogSink:
 class Context:
     """What a function may ask of its call: the second argument of those that take one."""
 
-    __slots__ = ("_logger", "_sink", "_task", "counters", "deadline", "record", "reduce", "state")
+    __slots__ = ("_logger", "_sink", "counters", "deadline", "record", "reduce", "state", "task")
 
     def __init__(
         self, task: Task, deadline: float | None, state: dict[str, Any], sink: LogSink
     ) -> None:
-        self._task = task
+        #: The task that is attempted.
+        self.task = task
         self._sink = sink
         self._logger: logging.Logger | None = None
         #: Time at which this attempt is ended, in seconds since the epoch; None for never.
@@ -103,22 +104,22 @@ class Context:
     @property
     def job(self) -> str:
         """Job id."""
-        return self._task.job
+        return self.task.job
 
     @property
     def stage(self) -> Stage:
-        """``map`` or ``reduce``."""
-        return self._task.stage
+        """``map`` or ``reduce``; ``source`` where the function makes the inputs."""
+        return self.task.stage
 
     @property
     def index(self) -> int:
         """Position of the input in the job's inputs; 0 for the reducer."""
-        return self._task.index
+        return self.task.index
 
     @property
     def attempt(self) -> int:
         """1 for the first attempt."""
-        return self._task.attempt
+        return self.task.attempt
 
     @property
     def logger(self) -> logging.Logger:
@@ -145,7 +146,7 @@ class Context:
 
     def write_line(self, level: str, text: str) -> None:
         """Adds a line to the job's log."""
-        self._sink.append(self._task, level, text)
+        self._sink.append(self.task, level, text)
 
 
 class ContextHandler(logging.Handler):

@@ -3,137 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from amr.jobfields import Durability
-from amr.states import LIVE_STATES, JobState
+from amr.states import JobState
 from amr.store.connection import ResponseError
 from amr.store.keys import Keys
 from amr.store.link import Call, Link, same
+from amr.store.status import (
+    STATUS_FIELDS,
+    FailedTask,
+    JobSource,
+    JobStatus,
+    Standing,
+    field_order,
+    read_failure,
+    read_standing,
+    read_status,
+)
 from amr.wire import MAX_BODY_BYTES
 
 _PAGE = 1000
-
-_STATUS_FIELDS = (
-    "state", "total", "fed", "done", "failed", "delayed", "retried", "timed_out", "cancelled",
-    "created", "ended", "error", "spec", "reducer", "task_us", "deadline", "paused",
-    "concurrency", "rate", "version", "partitions", "reduced",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class JobStatus:
-    """Where a job stands.
-
-    The counts of map tasks: ``pending`` (waiting), ``running`` (in flight: queued, running, or
-    waiting for a retry), ``succeeded``, ``failed`` (dead letters), ``cancelled``; their sum is
-    ``total``. ``timed_out`` of the failed ones ran past their limit on the last attempt.
-
-    Attributes:
-        job: job id.
-        name: the job's name, or its mapper's.
-        state: a ``JobState``.
-        submitted: all inputs are known, so ``total`` is final.
-        retrying: tasks that wait for their next attempt, part of ``running``.
-        retries: attempts after the first, so far.
-        created_ms: creation, in milliseconds since the epoch, by the clock of Redis.
-        ended_ms: the end, or None.
-        error: why the job failed, or None.
-        counters: what the functions counted with ``context.count``.
-        has_reducer: whether the job reduces.
-        paused: nothing more of it begins until it is resumed.
-        concurrency: most map tasks in flight.
-        rate: most map tasks that begin in a second, or None.
-        version: of the result; each redrive after a success makes the next one.
-        partitions: reduce tasks of a shuffled job; 0 where there is no shuffle.
-        reduced: those of them that are done.
-        durability: who must have the result before it is handed out.
-    """
-
-    job: str
-    name: str
-    state: JobState
-    submitted: bool
-    total: int
-    pending: int
-    running: int
-    succeeded: int
-    failed: int
-    timed_out: int
-    cancelled: int
-    retrying: int
-    retries: int
-    created_ms: int
-    ended_ms: int | None
-    error: str | None
-    counters: dict[str, int]
-    has_reducer: bool
-    paused: bool
-    concurrency: int
-    rate: float | None
-    version: int
-    durability: Durability = "memory"
-    partitions: int = 0
-    reduced: int = 0
-
-    @property
-    def live(self) -> bool:
-        """Whether the job has not ended."""
-        return self.state in LIVE_STATES
-
-
-@dataclass(frozen=True, slots=True)
-class FailedTask:
-    """A dead letter: a task that is out of attempts.
-
-    Attributes:
-        index: position of the input; None for a reduce task.
-        attempts: attempts that were made.
-        error: type, message, traceback and worker of the last one.
-        input: the task's input; None for a reduce task.
-        partition: of a reduce task, 0 where there is but one; None for a map task.
-    """
-
-    index: int | None
-    attempts: int
-    error: dict[str, Any]
-    input: Any
-    partition: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a worker must know of a job from time to time.
-
-    Attributes:
-        live: it has not ended.
-        paused: nothing of it is to begin.
-        created_ms: tells it from an earlier job with the same id.
-    """
-
-    state: JobState
-    paused: bool
-    created_ms: int
-
-    @property
-    def live(self) -> bool:
-        """Whether the job has not ended."""
-        return self.state in LIVE_STATES
-
-
-@dataclass(frozen=True, slots=True)
-class JobSource:
-    """What a worker must know to run a job's tasks; as stored."""
-
-    spec: bytes
-    reduce: bytes
-    standing: Standing
-    total: int
-    remaining: int
-    task_us: float | None
 
 
 class Inspector:
@@ -164,7 +55,7 @@ class Inspector:
         calls = [call for job in jobs for call in self._status_calls(job)]
         replies = self._link.run_all(calls)
         rows = zip(jobs, replies[0::3], replies[1::3], replies[2::3], strict=True)
-        return [_read_status(*row) for row in rows]
+        return [read_status(*row) for row in rows]
 
     def largest_body(self) -> int:
         """Returns the bytes that one input or output may have, by our limit and by Redis's own."""
@@ -183,7 +74,7 @@ class Inspector:
         """Returns where each of the jobs stands for a worker, after one round trip."""
         fields = ("state", "paused", "created")
         calls = [Call(("HMGET", self._keys.job_key("job", job), *fields), same) for job in jobs]
-        return [_read_standing(*row) for row in self._link.run_all(calls)]
+        return [read_standing(*row) for row in self._link.run_all(calls)]
 
     def job_ids(
         self,
@@ -223,7 +114,7 @@ class Inspector:
             ]
         )
         spec, reduce, done, failed, task_us, *standing = row
-        found = _read_standing(*standing)
+        found = read_standing(*standing)
         if found is None:
             return None
         remaining = appended - int(done) - int(failed)
@@ -277,7 +168,7 @@ class Inspector:
         repaired = {} if version is None else self._redriven_after(job, version)
         key = self._keys.job_key("failures", job)
         names = self._link.run(Call(("HKEYS", key), same))
-        fields = sorted({name.decode() for name in names} | repaired.keys(), key=_field_order)
+        fields = sorted({name.decode() for name in names} | repaired.keys(), key=field_order)
         for start in range(0, len(fields), _PAGE):
             page = fields[start : start + _PAGE]
             records = self._link.run(Call(("HMGET", key, *page), same))
@@ -285,7 +176,7 @@ class Inspector:
             for field, record, body in rows:
                 record = repaired.get(field, record)
                 if record is not None:  # else it was redriven just now
-                    yield _read_failure(field, record, body)
+                    yield read_failure(field, record, body)
 
     def _redriven_after(self, job: str, version: int) -> dict[str, bytes]:
         """Returns the failures that version ended with and that a later one may have repaired."""
@@ -320,74 +211,7 @@ class Inspector:
 
     def _status_calls(self, job: str) -> list[Call]:
         return [
-            Call(("HMGET", self._keys.job_key("job", job), *_STATUS_FIELDS), same),
+            Call(("HMGET", self._keys.job_key("job", job), *STATUS_FIELDS), same),
             Call(("LLEN", self._keys.job_key("inputs", job)), same),
             Call(("HGETALL", self._keys.job_key("counters", job)), same),
         ]
-
-
-def _read_standing(state: Any, paused: Any, created: Any) -> Standing | None:
-    if state is None:
-        return None
-    return Standing(JobState(state.decode()), paused == b"1", int(created))
-
-
-def _read_status(job: str, row: list[Any], appended: int, counters: Any) -> JobStatus | None:
-    field = dict(zip(_STATUS_FIELDS, row, strict=True))
-    if field["state"] is None:
-        return None
-    state = JobState(field["state"].decode())
-    spec = orjson.loads(field["spec"])
-    total = int(field["total"]) if field["total"] else appended
-    done, failed, fed = int(field["done"]), int(field["failed"]), int(field["fed"])
-    live = state in LIVE_STATES
-    running = fed - done - failed if live else 0
-    return JobStatus(
-        job=job,
-        name=spec.get("name") or _mapper_name(spec["mapper"]),
-        state=state,
-        submitted=bool(field["total"]),
-        total=total,
-        pending=total - fed if live else 0,
-        running=running,
-        succeeded=done,
-        failed=failed,
-        timed_out=int(field["timed_out"]),
-        cancelled=0 if live else total - done - failed,
-        retrying=int(field["delayed"]) if live else 0,
-        retries=int(field["retried"]),
-        created_ms=int(field["created"]),
-        ended_ms=int(field["ended"]) if field["ended"] else None,
-        error=field["error"].decode() if field["error"] else None,
-        counters=_read_counters(counters),
-        has_reducer=field["reducer"] == b"1",
-        paused=live and field["paused"] == b"1",
-        concurrency=int(field["concurrency"]),
-        rate=float(field["rate"]) if field["rate"] else None,
-        version=int(field["version"]),
-        durability=spec.get("durability", "memory"),
-        partitions=int(field["partitions"] or 0),
-        reduced=int(field["reduced"] or 0),
-    )
-
-
-def _mapper_name(mapper: str | list[str]) -> str:
-    return mapper if isinstance(mapper, str) else " > ".join(mapper)
-
-
-def _field_order(field: str) -> tuple[bool, str]:
-    """Orders fields of the failures hash: indexes by their value, the reduce task last."""
-    return not field.isdecimal(), field.zfill(12)
-
-
-def _read_failure(field: str, record: bytes, body: bytes | None) -> FailedTask:
-    attempts, _, error = record.partition(b" ")
-    index = int(field) if field.isdecimal() else None
-    partition = None if index is not None else int(field.removeprefix("reduce") or 0)
-    read = None if body is None else orjson.loads(body)
-    return FailedTask(index, int(attempts), orjson.loads(error), read, partition)
-
-
-def _read_counters(reply: Any) -> dict[str, int]:
-    flat = reply if isinstance(reply, list) else [x for pair in reply.items() for x in pair]
-    return {name.decode(): int(value) for name, value in zip(flat[0::2], flat[1::2], strict=True)}

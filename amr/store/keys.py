@@ -26,7 +26,8 @@ STREAM_KEYS = {
 JOB_KEYS = {
     "job": ("", "HASH"),  # spec, state, counts, times
     "inputs": (":inputs", "LIST"),  # every input; those at and behind the count `fed` wait
-    "inflight": (":inflight", "HASH"),  # index or "reduce" and partition -> entry, attempts, more
+    "gathered": (":gathered", "LIST"),  # what the source task has made so far
+    "inflight": (":inflight", "HASH"),  # task -> its entry, attempts and more
     "outputs": (":outputs", "HASH"),  # index -> output
     "runs": (":runs", "HASH"),  # "partition:index:n" -> sorted groups of keys and values
     "failures": (":failures", "HASH"),  # index -> "attempts error"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from amr.store.fleet import Fleet
-from amr.store.inspect import Inspector, JobStatus
+from amr.store.inspect import Inspector
+from amr.store.status import JobStatus
 
 _PAGE = 500
 

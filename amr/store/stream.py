@@ -68,7 +68,7 @@ def read_entries(rows: Sequence[Any]) -> Entries:
 #: As commands tell it, and as scripts do: Redis 6.2 puts its own words before the error's.
 _GROUP_MISSING = re.compile(r"\b(?:NOGROUP|UNBLOCKED|no such key)\b")
 
-_STAGES: Any = {b"map": "map", b"reduce": "reduce"}
+_STAGES: Any = {b"map": "map", b"reduce": "reduce", b"source": "source"}
 
 
 def _read_group_reply(reply: Any) -> Entries:

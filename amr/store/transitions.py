@@ -87,6 +87,18 @@ class Transitions:
         """The number of inputs becomes final. OK | GONE | GAP appended."""
         return self._call("seal", job, (total,))
 
+    def ask(self, job: str) -> Call:
+        """The inputs are what a function makes: a task for it is put on the stream. OK | GONE."""
+        return self._call("ask", job, ())
+
+    def gather(self, task: Task, offset: int, items: Sequence[bytes]) -> Call:
+        """Items of an attempt of the source task, from a position on. OK gathered | GAP | STALE."""
+        return self._call("gather", task.job, (task.entry_id, offset, *items))
+
+    def adopt(self, task: Task, total: int) -> Call:
+        """What the source task gathered becomes the inputs. OK | GAP gathered | STALE | GONE."""
+        return self._call("adopt", task.job, (task.entry_id, total))
+
     def commit(self, job: str, done: Sequence[Done], task_us: float) -> Call:
         """Outputs of map tasks of one job, at most a few hundred.
 

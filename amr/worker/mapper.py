@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from amr import wire
@@ -47,6 +47,18 @@ def read_records(body: bytes) -> Iterator[Any]:
     """
     value = wire.loads(body)
     yield from (RecordReader(read_split(value)).values() if isinstance(value, dict) else value)
+
+
+def records_of(spec: JobSpec, body: bytes) -> Iterable[Any]:
+    """Returns what the mapper is called with for one map task of the job, in turn.
+
+    Raises:
+        SourceError: a split cannot be read here.
+    """
+    if not spec.is_grouped:
+        return [wire.loads(body)]
+    records = read_records(body)
+    return [list(records)] if spec.call == "batch" else records
 
 
 class GroupMapper:

@@ -11,13 +11,13 @@ from amr.errors import PermanentError
 from amr.invokers.base import Invoker
 from amr.invokers.registry import Registry
 from amr.job import JobSpec
-from amr.reducers import is_builtin
+from amr.sourcespec import FunctionSource
 from amr.store.inspect import Inspector
 from amr.task import Stage
-from amr.worker.own_reducer import OwnReducer
 from amr.worker.pace import Pace
-from amr.worker.partition_reducer import PartitionReducer
+from amr.worker.reducer import make_reducer
 from amr.worker.shuffle_mapper import make_map_invoker
+from amr.worker.source_caller import Gather, SourceCaller
 
 _MOST_JOBS = 1000
 
@@ -63,12 +63,19 @@ class Plans:
         inspector: reads the store.
         registry: the functions this worker serves.
         pace: is told of each job that is met.
+        gather: keeps what a source task has made.
         store: folder or URL for what is too large for Redis, where a job names none.
     """
 
     def __init__(
-        self, inspector: Inspector, registry: Registry, pace: Pace, store: str | None = None
+        self,
+        inspector: Inspector,
+        registry: Registry,
+        pace: Pace,
+        gather: Gather,
+        store: str | None = None,
     ) -> None:
+        self._gather = gather
         self._store = store
         self._pace = pace
         self._inspector = inspector
@@ -134,23 +141,22 @@ class Plans:
 
     def _make_step(self, plan: JobPlan, stage: Stage) -> Step:
         spec = plan.spec
-        is_map = stage == "map"
-        invoker = self._mapper(spec) if is_map else self._reducer(plan)
+        make = {"source": self._source, "map": self._mapper, "reduce": self._reducer}[stage]
+        invoker = make(plan)
         invoker.prepare()
-        job_timeout_s = spec.timeout_s if is_map else spec.reduce_timeout_s
+        job_timeout_s = spec.reduce_timeout_s if stage == "reduce" else spec.timeout_s
         limits = [limit for limit in (job_timeout_s, invoker.timeout_s) if limit is not None]
         return Step(invoker, min(limits, default=None))
 
-    def _mapper(self, spec: JobSpec) -> Invoker:
-        return make_map_invoker(spec, self._registry, self._store)
+    def _source(self, plan: JobPlan) -> Invoker:
+        source = plan.spec.inputs
+        if not isinstance(source, FunctionSource):
+            raise PermanentError("the job has no function that makes its inputs")
+        function = self._registry.find(source.function)
+        return SourceCaller(plan.spec, source, function, self._gather)
+
+    def _mapper(self, plan: JobPlan) -> Invoker:
+        return make_map_invoker(plan.spec, self._registry, self._store)
 
     def _reducer(self, plan: JobPlan) -> Invoker:
-        spec = plan.spec
-        if spec.reducer is None:
-            raise PermanentError("the job has no function for its reduce task")
-        if spec.shuffle is not None:
-            reduce = orjson.loads(plan.reduce)
-            return PartitionReducer(spec, reduce, self._registry, self._inspector)
-        if is_builtin(spec.reducer):
-            return OwnReducer(spec.reducer)
-        return self._registry.find(spec.reducer)
+        return make_reducer(plan.spec, plan.reduce, self._registry, self._inspector)

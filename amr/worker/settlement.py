@@ -207,6 +207,9 @@ class Settlement:
                 calls.append(
                     self._transitions.finish(outcome.task, output, shown, outcome.counters)
                 )
+            elif outcome.task.stage == "source":
+                total = int(outcome.output or 0)
+                calls.append(self._transitions.adopt(outcome.task, total))
             else:
                 done.append(outcome)
                 continue

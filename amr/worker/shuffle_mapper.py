@@ -8,7 +8,6 @@ from functools import lru_cache, partial
 from itertools import chain
 from typing import Any
 
-from amr import wire
 from amr.errors import PermanentError
 from amr.invokers import capture
 from amr.invokers.base import Function, Invoker
@@ -26,7 +25,7 @@ from amr.shufflespec import PARTITIONERS, ShuffleSpec
 from amr.storage.files import join_path
 from amr.storage.publish import publish
 from amr.worker.keyed import keyed_function
-from amr.worker.mapper import GroupMapper, find_mapper, plain_mapper, read_records
+from amr.worker.mapper import GroupMapper, find_mapper, plain_mapper, records_of
 
 #: A map task's runs from so many bytes on go to the store, where there is one.
 _STORED_FROM_BYTES = 256 * 1024
@@ -82,7 +81,7 @@ class ShuffleMapper(GroupMapper):
     def invoke(self, body: bytes, context: Context) -> bytes:
         """Calls a sync mapper for all of the task's records; its pairs are taken as they come."""
         collector = self._collector()
-        records = self._records(body)
+        records = records_of(self._spec, body)
         call = self.inner.bound(context)
         try:
             token = capture.current.set(context)
@@ -103,7 +102,7 @@ class ShuffleMapper(GroupMapper):
     async def invoke_async(self, body: bytes, context: Context) -> bytes:
         """Awaits an async or HTTP mapper for each of the task's records in turn."""
         collector = self._collector()
-        for record in _numbered(self._records(body), context):
+        for record in _numbered(records_of(self._spec, body), context):
             try:
                 collector.add(await self.inner.call_async(record, context))
             except (TypeError, ValueError) as error:
@@ -114,12 +113,6 @@ class ShuffleMapper(GroupMapper):
                 note_call(error, where=f"record {context.record}")
                 raise
         return self._pack(collector, context)
-
-    def _records(self, body: bytes) -> Iterable[Any]:
-        if not self._spec.is_grouped:
-            return [wire.loads(body)]
-        records = read_records(body)
-        return [list(records)] if self._spec.call == "batch" else records
 
     def _collector(self) -> Collector:
         shuffle = self._shuffle

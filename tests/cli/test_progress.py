@@ -10,7 +10,7 @@ import pytest
 from amr.cli import progress
 from amr.cli.progress import JobProgress
 from amr.states import JobState
-from amr.store.inspect import JobStatus
+from amr.store.status import JobStatus
 
 RUNNING = JobStatus(
     job="pi-1",

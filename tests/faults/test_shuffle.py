@@ -65,9 +65,7 @@ def test_workers_are_killed_all_the_time(
             os.kill(rng.choice(workers), signal.SIGKILL)
 
 
-def test_redis_is_killed_and_comes_back(
-    new_redis: NewRedis, new_case: NewCase, text: Path
-) -> None:
+def test_redis_is_killed_and_comes_back(new_redis: NewRedis, new_case: NewCase, text: Path) -> None:
     server = new_redis(append_only=True)
     case = new_case(server.target, FUNCTIONS)
     case.trigger(processes=2)

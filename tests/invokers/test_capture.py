@@ -89,7 +89,7 @@ def test_a_thread_of_a_function_is_outside_of_its_task(
 
 def test_long_lines_and_floods_are_bounded(context: Context) -> None:
     sink = LogSink(most=10)
-    task = context._task
+    task = context.task
     sink.append(task, "print", "x" * 100_000)
     assert len(sink.drain()[0].text) < 10_000
     for at in range(25):

@@ -117,3 +117,31 @@ def test_a_source_gives_the_same_job_under_the_same_id(client: Client, text: Pat
     spec = {"mapper": "shapes.same", "inputs": {"lines": str(text), "split": "20kB"}}
     assert client.invoke(spec, id="lines").created
     assert not client.invoke(spec, id="lines").created
+
+
+def test_a_function_makes_the_inputs(run: Run, client: Client) -> None:
+    source = {"function": "shapes.numbers", "body": {"n": 5000}}
+    assert run("shapes.double", source) == [2 * n for n in range(5000)]
+    assert run("shapes.double", source, batch=300, reducer="amr.sum") == sum(range(5000)) * 2
+    assert run("shapes.double", {"function": "shapes.listed"}) == [2, 4, 6]
+    assert run("shapes.double", {"function": "shapes.listed_later"}) == [2, 4, 6]
+    assert run("shapes.double", {"function": "shapes.numbers", "body": {"n": 0}}) == []
+
+
+def test_inputs_of_an_attempt_that_failed_are_none(run: Run) -> None:
+    assert run("shapes.double", {"function": "shapes.fails_first"}) == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("shapes.no_list", "must return or yield the inputs, one by one; returned a str"),
+        ("shapes.not_json", r"\$\.inputs\[1\] is of type set"),
+        ("shapes.broken_at_7", "returned a int"),
+    ],
+)
+def test_a_function_that_makes_no_inputs_fails_the_job(
+    run: Run, function: str, message: str
+) -> None:
+    with pytest.raises(JobFailedError, match=f"the inputs could not be made .*{message}"):
+        run("shapes.double", {"function": function, "body": 1})

@@ -33,9 +33,9 @@ from amr.job_handle import Job
 from amr.redis_url import RedisTarget
 from amr.states import JobState
 from amr.store.connection import connect
-from amr.store.inspect import JobStatus
 from amr.store.keys import STREAM_KEYS, Keys
 from amr.store.link import Link
+from amr.store.status import JobStatus
 from tests.support.invariant import check_invariant
 from tests.support.proxy import Proxy
 from tests.support.trigger_process import FUNCTIONS, TriggerProcess

@@ -6,10 +6,11 @@ from typing import Any
 
 from amr.redis_url import RedisTarget
 from amr.store.fleet import Fleet
-from amr.store.inspect import Inspector, JobStatus
+from amr.store.inspect import Inspector
 from amr.store.keys import Keys
 from amr.store.link import Link
 from amr.store.replies import Code, Reply
+from amr.store.status import JobStatus
 from amr.store.stream import Entries, TaskStream, ensure_group
 from amr.store.transitions import Blame, Done, JobRecord, Transitions
 from amr.task import Task

@@ -10,6 +10,7 @@ import pytest
 from amr.errors import TaskTimeoutError
 from amr.invokers.context import LogSink
 from amr.store.link import Link
+from amr.store.replies import Code
 from amr.task import Outcome, Task
 from amr.worker.hand import Hand
 from amr.worker.interrupt import Interrupter
@@ -114,7 +115,7 @@ def settlement_of(bench: StoreBench) -> Settlement:
 def _plans(bench: StoreBench) -> Plans:
     from amr.invokers.registry import Registry
 
-    return Plans(bench.inspector, Registry.with_targets(None, {}), Pace())
+    return Plans(bench.inspector, Registry.with_targets(None, {}), Pace(), lambda *_: Code.OK)
 
 
 def test_outcomes_added_while_others_are_sent_are_never_lost(redis_target: object) -> None:

@@ -31,7 +31,8 @@ if times[1] and tonumber(times[1]) <= now then -- guard: tonumber(times[1]) <= n
   end_job(job, 'failed', 'the deadline passed with ' .. missing .. ' not done')
   return { 'DEADLINE' }
 end
-if job.state == 'submitting' and now - times[2] > tonumber(patience_ms) then -- guard: job.state == 'submitting'
+local makes_inputs = redis.call('HEXISTS', inflight_key, 'source') == 1
+if job.state == 'submitting' and not makes_inputs and now - times[2] > tonumber(patience_ms) then -- guard: job.state == 'submitting'
   redis.call('HSET', job_key, 'abandoned', 1)
   end_job(job, 'failed', 'its submission stopped after ' .. appended
     .. ' inputs and never went on; invoke it again with the same --id')

@@ -4,7 +4,7 @@
 -- ARGV:    entry partition output shown counters...
 -- Returns: OK | STALE | GONE
 -- Again:   GONE or STALE: the result stands as it was.
--- Include: job settle count end_job
+-- Include: job emit settle count end_job
 
 -- `shown` is the start of the output for the events; `counters` are name and increment in turn.
 local job = read_job()
@@ -31,6 +31,7 @@ if flight.delayed then
 end
 job.reduced = job.reduced + 1
 redis.call('HSET', job_key, 'reduced', job.reduced, 'delayed', job.delayed)
+if job.partitions > 1 then emit('reduced', 'done', job.reduced, 'total', job.partitions) end
 if job.reduced >= job.partitions then
   -- A task that failed may be redriven: the next version is made of all the runs.
   if job.failed == 0 then redis.call('UNLINK', runs_key) end

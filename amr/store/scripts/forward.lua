@@ -36,7 +36,7 @@ local function place()
   for position, field in ipairs(names) do
     local flight = flights[position] and read_flight(flights[position])
     local is_due = due_at[position] and tonumber(due_at[position]) <= now
-    local is_map = not partition_of(field)
+    local is_map = tonumber(field) ~= nil
     if not flight or not flight.delayed then -- guard
       placed[#placed + 1] = members[position]
     elseif is_due and is_map and (begun >= by_rate

@@ -1,11 +1,11 @@
 -- redrive: dead letters run again with fresh attempts, and what the job's end cut off goes on.
--- Moves:   failed -> in flight (delayed, and due); waiting -> in flight;
+-- Moves:   failed -> in flight (delayed, and due); waiting -> in flight; failed -> submitting;
 --          failed, succeeded -> mapping, and on to reducing when only the reduce is left
 -- KEYS:    job inflight failures redriven delayed active epoch
 -- ARGV:    chosen more fields...
 -- Returns: OK version moved | NOTHING | REMAIN dead | REDUCING | UNSEALED | ENDED state | GONE
 -- Again:   NOTHING, or OK with 0 moved: a task that is no dead letter any more is left alone.
--- Include: job emit bury feed data
+-- Include: job emit requeue bury feed data
 
 local HOLD_MS = 10000 -- for which a redrive in several calls may rest before the job goes on
 
@@ -13,10 +13,34 @@ local HOLD_MS = 10000 -- for which a redrive in several calls may rest before th
 local job = read_job()
 if not job then return { 'GONE' } end -- guard
 if job.state == 'cancelled' then return { 'ENDED', job.state } end -- guard
-if not job.total then return { 'UNSEALED' } end -- guard
 if job.state == 'reducing' then return { 'REDUCING' } end -- guard
 
 local now = now_ms()
+
+-- What was deleted at the job's end, or marked for it, is as in a job that runs.
+local function revive(state)
+  job.state, job.live = state, true
+  local times = redis.call('HMGET', job_key, 'deadline', 'created')
+  redis.call('HSET', job_key, 'state', job.state, 'version', job.version)
+  redis.call('HDEL', job_key, 'ended', 'error')
+  if times[1] then redis.call('HSET', job_key, 'deadline', now + times[1] - times[2]) end
+  for _, key in ipairs(DATA_KEYS) do redis.call('PERSIST', key) end
+  redis.call('ZADD', active_key, now, JOB_ID)
+  redis.call('INCR', epoch_key) -- workers forget that the job had ended
+end
+
+if not job.total then
+  local source = not job.live and redis.call('HGET', inflight_key, 'source')
+  if not source then return { 'UNSEALED' } end -- guard
+  revive('submitting')
+  if read_flight(source).delayed then job.delayed = job.delayed - 1 end
+  redis.call('HDEL', failures_key, 'source')
+  requeue('source', { attempt = 1, crashes = 0, deferrals = 0, older = '' })
+  emit('redriven', 'tasks', 0, 'version', job.version)
+  write_counts(job)
+  return { 'OK', job.version, 0 }
+end
+
 local indexes, records, reduce_died = {}, {}, false
 local found = #ARGV >= fields and redis.call('HMGET', failures_key, unpack(ARGV, fields)) or {}
 for position, record in ipairs(found) do
@@ -40,14 +64,7 @@ if not job.live then
   job.failed = was_failed
   -- A result that stands stays readable: what comes of the redrive is the next version.
   if job.state == 'succeeded' then job.version = job.version + 1 end
-  job.state, job.live = 'mapping', true
-  local times = redis.call('HMGET', job_key, 'deadline', 'created')
-  redis.call('HSET', job_key, 'state', job.state, 'version', job.version)
-  redis.call('HDEL', job_key, 'ended', 'error')
-  if times[1] then redis.call('HSET', job_key, 'deadline', now + times[1] - times[2]) end
-  for _, key in ipairs(DATA_KEYS) do redis.call('PERSIST', key) end
-  redis.call('ZADD', active_key, now, JOB_ID)
-  redis.call('INCR', epoch_key) -- workers forget that the job had ended
+  revive('mapping')
   -- complete makes other reduce tasks. Results of partitions stand while no map task is to come.
   local is_whole = #indexes == 0 and job.done + job.failed >= job.total
   for partition = 0, math.max(1, job.partitions) - 1 do

@@ -111,3 +111,31 @@ def second_time(key, values, context):
     if context.index == 1 and context.attempt == 1:
         os.kill(os.getpid(), 9)
     return sum(values)
+
+
+def numbers(body):
+    yield from range(body["n"])
+
+
+def listed(_):
+    return [1, 2, 3]
+
+
+async def listed_later(_):
+    await asyncio.sleep(0)
+    return [1, 2, 3]
+
+
+def no_list(_):
+    return "abc"
+
+
+def not_json(_):
+    return [1, {2}]
+
+
+def fails_first(_, context):
+    yield 1
+    if context.attempt == 1:
+        raise ValueError("half-way")
+    yield 2

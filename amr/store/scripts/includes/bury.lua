@@ -12,7 +12,11 @@ end
 -- `error` is JSON for programs, `summary` one line for people.
 local function bury(job, field, flight, error, summary)
   local partition = partition_of(field)
-  if partition then
+  if field == 'source' then
+    redis.call('HSET', failures_key, field, flight.attempt .. ' ' .. error)
+    return end_job(job, 'failed', 'the inputs could not be made after ' .. flight.attempt
+      .. ' attempt(s): ' .. summary)
+  elseif partition then
     redis.call('HSET', failures_key, field, flight.attempt .. ' ' .. error)
     local name = job.partitions == 0 and 'the reduce task' or 'reduce task ' .. partition
     return end_job(job, 'failed', name .. ' failed after ' .. flight.attempt

@@ -1,0 +1,35 @@
+"""The reducer of a job as its reduce tasks call it."""
+
+from __future__ import annotations
+
+import orjson
+
+from amr.errors import PermanentError
+from amr.invokers.base import Invoker
+from amr.invokers.registry import Registry
+from amr.job import JobSpec
+from amr.reducers import is_builtin
+from amr.store.inspect import Inspector
+from amr.worker.own_reducer import OwnReducer
+from amr.worker.partition_reducer import PartitionReducer
+
+
+def make_reducer(spec: JobSpec, reduce: bytes, registry: Registry, inspector: Inspector) -> Invoker:
+    """Returns what the reduce tasks of a job are called with.
+
+    Args:
+        spec: the job.
+        reduce: the job's ``reduce``, as JSON.
+        registry: has its functions.
+        inspector: reads the runs of a shuffled job.
+
+    Raises:
+        PermanentError: a function is not known here.
+    """
+    if spec.reducer is None:
+        raise PermanentError("the job has no function for its reduce task")
+    if spec.shuffle is not None:
+        return PartitionReducer(spec, orjson.loads(reduce), registry, inspector)
+    if is_builtin(spec.reducer):
+        return OwnReducer(spec.reducer)
+    return registry.find(spec.reducer)

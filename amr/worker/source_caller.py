@@ -1,0 +1,75 @@
+"""The source task of a job whose inputs a function makes: calls it once, and gathers its items."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from amr import wire
+from amr.errors import JobSpecError, PermanentError
+from amr.inputs import make_chunks, pack_items
+from amr.invokers.base import Function
+from amr.invokers.context import Context
+from amr.job import JobSpec
+from amr.sourcespec import FunctionSource
+from amr.store.replies import Code
+from amr.task import Task
+
+#: Keeps items of an attempt, from a position on; answers OK, or that the attempt is not current.
+Gather = Callable[[Task, int, list[bytes]], Code]
+
+
+class StaleAttemptError(PermanentError):
+    """Another attempt of the source task has begun."""
+
+
+class SourceCaller:
+    """Calls the function; the output is the number of bodies that were gathered.
+
+    Args:
+        spec: the job.
+        source: names the function, and has its body.
+        function: the function.
+        gather: keeps the items.
+    """
+
+    def __init__(
+        self, spec: JobSpec, source: FunctionSource, function: Function, gather: Gather
+    ) -> None:
+        self.name = function.name
+        self.concurrent = function.concurrent
+        self.limit = function.limit
+        self.timeout_s = function.timeout_s
+        self._spec = spec
+        self._body = source.body
+        self._function = function
+        self._gather = gather
+
+    def prepare(self) -> None:
+        """Imports the function."""
+        self._function.prepare()
+        self.concurrent = self._function.concurrent
+
+    def invoke(self, body: bytes, context: Context) -> bytes:
+        """Calls a sync function."""
+        return self._take(self._function.call(self._body, context), context)
+
+    async def invoke_async(self, body: bytes, context: Context) -> bytes:
+        """Awaits an async function or an HTTP call."""
+        items = await self._function.call_async(self._body, context)
+        return await asyncio.to_thread(self._take, items, context)
+
+    def _take(self, items: Any, context: Context) -> bytes:
+        if isinstance(items, (str, bytes, dict)) or not isinstance(items, Iterable):
+            kind = type(items).__name__
+            raise PermanentError(f"must return or yield the inputs, one by one; returned a {kind}")
+        count = 0
+        try:
+            for chunk in make_chunks(pack_items(self._spec, items), lambda: wire.MAX_BODY_BYTES):
+                if self._gather(context.task, count, chunk) is not Code.OK:
+                    raise StaleAttemptError("another attempt makes the inputs")
+                count += len(chunk)
+        except JobSpecError as error:
+            raise PermanentError(str(error.problems[0])) from None
+        return wire.dumps(count)
