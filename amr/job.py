@@ -12,8 +12,10 @@ from pydantic import ConfigDict, Field, ValidationError
 from amr import jobfields as fields
 from amr.errors import JobSpecError, Problem, UsageError
 from amr.jobfields import NOT_GIVEN, Check, Tolerate
+from amr.outputspec import OUTPUT_SCHEMA, output_path
 from amr.reducers import is_builtin
 from amr.shufflespec import ShuffleSpec, shuffle_of, shuffle_schema
+from amr.sourcefields import under
 from amr.sourcespec import FunctionSource, Inputs, Source, input_source, source_definitions
 from amr.specobject import SpecObject, Untitled, mistakes_of
 from amr.suggest import did_you_mean
@@ -105,6 +107,11 @@ class JobSpec(SpecObject):
         validate_default=False,
         description="The reducer's body; inputs (the outputs, in input order) is added to it.",
         json_schema_extra={"default": {}},
+    )
+    output: Annotated[str | None, Check(output_path, OUTPUT_SCHEMA)] = Field(
+        default=None,
+        description="Path or URL of the files that the result is written to, one by each reduce "
+        "task; it ends in .json, .jsonl or .csv, and {job}, {name} and {partition} are filled in.",
     )
     name: Annotated[str | None, Check(fields.job_name, fields.NAME_SCHEMA)] = Field(
         default=None, description="What to call the job in lists and logs."
@@ -201,9 +208,12 @@ class JobSpec(SpecObject):
 
     def under(self, folder: Path) -> JobSpec:
         """Returns the same job with the relative paths of its sources taken from ``folder``."""
-        if not isinstance(self.inputs, Source):
-            return self
-        return self.model_copy(update={"inputs": self.inputs.under(folder)})
+        moved: dict[str, Any] = {}
+        if isinstance(self.inputs, Source):
+            moved["inputs"] = self.inputs.under(folder)
+        if self.output is not None:
+            moved["output"] = under(folder, self.output)
+        return self.model_copy(update=moved)
 
     def with_durability(self, durability: str | None) -> JobSpec:
         """Returns the same job with another durability; itself if that is None.
@@ -234,6 +244,7 @@ class JobSpec(SpecObject):
             "reducer": self.reducer,
             "shuffle": self.shuffle.header() if self.shuffle is not None else None,
             "reduce": self.reduce if self.reducer is not None else None,
+            "output": self.output,
             "name": self.name,
             "retry": {
                 "max_attempts": self.retry.max_attempts,

@@ -22,7 +22,7 @@ from amr.session import Session
 from amr.states import JobState
 from amr.store.connection import redis_errors
 from amr.store.events import Event, EventReader
-from amr.store.results import outputs_json, parts_json
+from amr.store.results import outputs_json, parts_json, reduced_json
 from amr.store.status import FailedTask, JobStatus
 
 _BLOCK_S = 2.0
@@ -163,7 +163,7 @@ class Job(JobControl):
             if status.partitions:
                 result = parts_json(inspector, self.id, status.partitions, version)
             elif status.has_reducer:
-                result = inspector.result(self.id, version)
+                result = reduced_json(inspector, self.id, version)
             else:
                 result = outputs_json(inspector, self.id, status.total, version)
         if result is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Any, Literal
 
 from amr import wire
@@ -36,6 +38,11 @@ TYPES_SCHEMA = {"type": "object", "additionalProperties": {"enum": list(COLUMN_T
 def is_url(path: str) -> bool:
     """Whether a path names an object in a store, and not a file of this machine."""
     return _URL.match(path) is not None
+
+
+def under(folder: Path, path: str) -> str:
+    """Returns a path, if it is relative, from a folder on; a URL as it is."""
+    return path if is_url(path) else os.path.normpath(folder / Path(path).expanduser())
 
 
 def paths(value: Any, _: Earlier) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ and read in ``amr/sources``.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -70,7 +69,7 @@ class FileSource(Source):
         return self.split is not None
 
     def under(self, folder: Path) -> Self:
-        absolute = tuple(_under(folder, path) for path in self.paths)
+        absolute = tuple(fields.under(folder, path) for path in self.paths)
         return self.model_copy(update={self.KIND: absolute})
 
 
@@ -151,7 +150,9 @@ class FilesSource(Source):
     files: _Paths = Field(description="Files, patterns or URLs.")
 
     def under(self, folder: Path) -> Self:
-        return self.model_copy(update={"files": tuple(_under(folder, path) for path in self.files)})
+        return self.model_copy(
+            update={"files": tuple(fields.under(folder, path) for path in self.files)}
+        )
 
 
 class FunctionSource(Source):
@@ -334,10 +335,6 @@ def _moved(part: list[Any] | Source, folder: Path) -> list[Any] | Source:
 
 def _told(part: list[Any] | Source) -> Any:
     return part.document() if isinstance(part, Source) else part
-
-
-def _under(folder: Path, path: str) -> str:
-    return path if fields.is_url(path) else os.path.normpath(folder / Path(path).expanduser())
 
 
 def source_definitions() -> dict[str, Any]:

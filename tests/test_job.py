@@ -18,6 +18,7 @@ EVERY_FIELD = {
     "call": "batch",
     "shuffle": {"partitions": 3, "combiner": "amr.sum", "partitioner": "range", "store": "/s"},
     "reduce": {"points": 10},
+    "output": "out/{job}/{partition}.jsonl",
     "name": "Große Zahl 🥧",
     "retry": {"max_attempts": 2, "backoff": "250ms", "max_backoff": "5s"},
     "deadline": "1h",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from amr.errors import JobSpecError
@@ -46,3 +48,26 @@ def test_functions_of_the_shuffle_must_be_in_the_registry() -> None:
         "$.shuffle.combiner",
         "$.shuffle.partitioner",
     ]
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (3, "must be a path"),
+        ("out.txt", "must end in"),
+        ("{jobs}.json", 'did you mean "job"?'),
+        ("{0}.json", "no other braces"),
+        ("{job.json", "no other braces"),
+        ("ftp://x/{job}.json", "URL of s3://"),
+    ],
+)
+def test_an_output_is_a_path_with_known_braces(output: object, message: str) -> None:
+    assert message in mistake("$.output", output=output)
+
+
+def test_several_parts_need_several_paths() -> None:
+    for fields in ({"shuffle": {"partitions": 2}}, {"reducer": None}):
+        assert "put {partition} into it" in mistake("$.output", output="x.json", **fields)
+    assert job(output="x.json", shuffle={"partitions": 1}).output == "x.json"
+    assert job(output="x.json").under(Path("/home")).output == "/home/x.json"
+    assert job(output="s3://b/x.json").under(Path("/home")).output == "s3://b/x.json"

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from amr.errors import PermanentError
+from amr.errors import TaskError
 from amr.sourcefields import is_url
 from amr.storage.objects import put_object
 
 
-class PublishError(PermanentError):
-    """A file cannot be written."""
+class PublishError(TaskError):
+    """A file cannot be written, at the moment."""
 
 
 def publish(path: str, parts: Iterable[bytes], *, create_only: bool) -> int:

@@ -1,4 +1,4 @@
-"""Reads the result of a job that has no reducer: its outputs, and its failures if it has some."""
+"""Puts results together: of outputs, of partitions, and of the files that were written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def outputs_json(inspector: Inspector, job: str, total: int, version: int) -> by
     With ``on_failure`` other than ``fail`` these are the ``results`` of an object that also has the
     ``failures``, each with their ``count``.
 
-    Of a job with batches or splits, these are the outputs of the records.
+    Of a job with batches or splits, these are the outputs of the records. One that writes files has
+    their ``parts`` in place of results: ``{"path", "outputs", "bytes"}`` of each.
 
     Args:
         inspector: of the stream.
@@ -37,21 +38,25 @@ def outputs_json(inspector: Inspector, job: str, total: int, version: int) -> by
         return None
     spec = JobSpec.from_header(read[0])
     results = join_lists(found) if spec.is_grouped else b"[" + b",".join(found) + b"]"
+    if spec.output is not None:
+        results = b'"parts":[' + b",".join(found) + b"]"
     if spec.on_failure == "fail":
-        return results
-    count = sum(len(orjson.loads(one)) for one in found) if spec.is_grouped else len(found)
+        return results if spec.output is None else b"{" + results + b"}"
+    if spec.output is None:
+        count = sum(len(orjson.loads(one)) for one in found) if spec.is_grouped else len(found)
+        results = b'"results":{"count":%d,"results":%b}' % (count, results)
     failures = [
         {"index": f.index, "input": f.input, "error": f.error, "attempts": f.attempts}
         for f in failed
     ]
-    return b'{"results":{"count":%d,"results":%b},"failures":{"count":%d,"results":%b}}' % (
-        *(count, results),
-        *(len(failures), orjson.dumps(failures)),
-    )
+    told = (len(failures), orjson.dumps(failures))
+    return b"{" + results + b',"failures":{"count":%d,"results":%b}}' % told
 
 
 def parts_json(inspector: Inspector, job: str, partitions: int, version: int) -> bytes | None:
     """Returns the outputs of a shuffled job, partition by partition, or None when it is not known.
+
+    Of one that writes files, these are ``{"parts": [{"path", "outputs", "bytes"}]}``.
 
     Args:
         inspector: of the stream.
@@ -59,8 +64,26 @@ def parts_json(inspector: Inspector, job: str, partitions: int, version: int) ->
         partitions: how many there are.
         version: of the result.
     """
-    parts = inspector.result_parts(job, partitions, version)
-    return None if None in parts else join_lists(part or b"" for part in parts)
+    found = inspector.result_parts(job, partitions, version)
+    read = inspector.spec(job)
+    parts = [part for part in found if part is not None]
+    if read is None or len(parts) < partitions:
+        return None
+    if read[0].get("output") is None:
+        return join_lists(parts)
+    return b'{"parts":[' + b",".join(parts) + b"]}"
+
+
+def reduced_json(inspector: Inspector, job: str, version: int) -> bytes | None:
+    """Returns the output of a job's one reduce task, or None when it is not known.
+
+    Of one that writes a file, this is ``{"parts": [{"path", "outputs", "bytes"}]}``.
+    """
+    result = inspector.result(job, version)
+    read = inspector.spec(job)
+    if read is None or result is None or read[0].get("output") is None:
+        return result
+    return b'{"parts":[' + result + b"]}"
 
 
 def iter_outputs(inspector: Inspector, job: str) -> Iterator[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import GeneratorType
 from typing import Any
 
@@ -21,7 +21,10 @@ from amr.shuffle.keys import Key
 from amr.store.inspect import Inspector
 from amr.wording import found
 from amr.worker.keyed import check_reducer, keyed_reducer
+from amr.worker.part_file import write_part
 from amr.worker.partition import PartitionGroups
+
+Groups = Iterator[tuple[Key, Iterator[Any]]]
 
 #: Groups and values that one request to an HTTP reducer holds.
 _GROUPS_AT_ONCE = 1000
@@ -66,34 +69,45 @@ class PartitionReducer:
 
     def invoke(self, body: bytes, context: Context) -> bytes:
         """Calls a sync reducer for each key of the partition that the context names."""
-        reducer = self._function(context)
-        outputs: list[bytes] = []
         token = capture.current.set(context)
         try:
-            for key, values in self._groups(context):
-                try:
-                    _add(outputs, key, reducer(_plain(key), values))
-                except BaseException as error:
-                    note_call(error, where=f"key {found(_plain(key))}")
-                    raise
+            return self._encode(self._reduced(context), context)
         finally:
             capture.current.reset(token)
             capture.flush(context)
-        return b"[" + b",".join(outputs) + b"]"
 
     async def invoke_async(self, body: bytes, context: Context) -> bytes:
         """The same of an async reducer, or of an HTTP one with many groups in a request."""
-        if not isinstance(self._inner, LocalInvoker):
-            return await self._ask(context)
-        reducer = self._function(context)
-        outputs: list[bytes] = []
         groups = self._groups(context)
-        while (group := await asyncio.to_thread(next, groups, None)) is not None:
-            key, values = group
-            _add(outputs, key, await reducer(_plain(key), values))
+        if isinstance(self._inner, LocalInvoker):
+            outputs = await self._await(groups, context)
+        else:
+            outputs = await self._ask(groups, context)
+        return await asyncio.to_thread(self._encode, outputs, context)
+
+    def _encode(self, outputs: Iterable[bytes], context: Context) -> bytes:
+        if self._spec.output is not None:
+            return write_part(self._spec, outputs, context)
         return b"[" + b",".join(outputs) + b"]"
 
-    def _groups(self, context: Context) -> Iterator[tuple[Key, Iterator[Any]]]:
+    def _reduced(self, context: Context) -> Iterator[bytes]:
+        reducer = self._function(context)
+        for key, values in self._groups(context):
+            try:
+                yield from _outputs(key, reducer(_plain(key), values))
+            except BaseException as error:
+                note_call(error, where=f"key {found(_plain(key))}")
+                raise
+
+    async def _await(self, groups: Groups, context: Context) -> list[bytes]:
+        reducer = self._function(context)
+        outputs: list[bytes] = []
+        while (group := await asyncio.to_thread(next, groups, None)) is not None:
+            key, values = group
+            outputs += _outputs(key, await reducer(_plain(key), values))
+        return outputs
+
+    def _groups(self, context: Context) -> Groups:
         return PartitionGroups(self._inspector, self._spec, context.job, context.index).merged()
 
     def _function(self, context: Context) -> Reduce:
@@ -104,10 +118,9 @@ class PartitionReducer:
         context.reduce = self._reduce
         return keyed_reducer(self._registry, self.name, context)
 
-    async def _ask(self, context: Context) -> bytes:
+    async def _ask(self, groups: Groups, context: Context) -> list[bytes]:
         assert self._inner is not None
         outputs: list[bytes] = []
-        groups = self._groups(context)
         while batch := await asyncio.to_thread(_take, groups):
             context.record = len(outputs)
             answers = await self._inner.call_async({**self._reduce, "groups": batch}, context)
@@ -115,12 +128,13 @@ class PartitionReducer:
                 raise PermanentError(
                     f"must answer {len(batch)} groups with a list of as many values"
                 )
-            for (key, _), answer in zip(batch, answers, strict=True):
-                outputs.append(wire.dumps([key, answer]))
-        return b"[" + b",".join(outputs) + b"]"
+            outputs += [
+                wire.dumps([key, answer]) for (key, _), answer in zip(batch, answers, strict=True)
+            ]
+        return outputs
 
 
-def _take(groups: Iterator[tuple[Key, Iterator[Any]]]) -> list[tuple[Any, list[Any]]]:
+def _take(groups: Groups) -> list[tuple[Any, list[Any]]]:
     """Takes the groups of one request."""
     batch: list[tuple[Any, list[Any]]] = []
     held = 0
@@ -132,11 +146,12 @@ def _take(groups: Iterator[tuple[Key, Iterator[Any]]]) -> list[tuple[Any, list[A
     return batch
 
 
-def _add(outputs: list[bytes], key: Key, output: Any) -> None:
+def _outputs(key: Key, output: Any) -> Iterator[bytes]:
+    """Yields what a reducer gave for a key: what it yields, or the key and its value."""
     if isinstance(output, GeneratorType):
-        outputs += map(wire.dumps, output)
+        yield from map(wire.dumps, output)
     else:
-        outputs.append(wire.dumps((key, output)))
+        yield wire.dumps((key, output))
 
 
 def _plain(key: Key) -> Any:

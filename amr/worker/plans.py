@@ -18,6 +18,7 @@ from amr.worker.pace import Pace
 from amr.worker.reducer import make_reducer
 from amr.worker.shuffle_mapper import make_map_invoker
 from amr.worker.source_caller import Gather, SourceCaller
+from amr.worker.written import Written
 
 _MOST_JOBS = 1000
 
@@ -143,6 +144,9 @@ class Plans:
         spec = plan.spec
         make = {"source": self._source, "map": self._mapper, "reduce": self._reducer}[stage]
         invoker = make(plan)
+        is_last = stage == "reduce" or plan.spec.reducer is None
+        if plan.spec.output is not None and plan.spec.shuffle is None and is_last:
+            invoker = Written(invoker, plan.spec)
         invoker.prepare()
         job_timeout_s = spec.reduce_timeout_s if stage == "reduce" else spec.timeout_s
         limits = [limit for limit in (job_timeout_s, invoker.timeout_s) if limit is not None]

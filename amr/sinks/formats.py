@@ -1,0 +1,93 @@
+"""How outputs are written: by the ending of the path."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from amr.errors import PermanentError
+
+#: Bytes that are packed at once.
+_CHUNK_BYTES = 1 << 20
+
+
+def encode(outputs: Iterable[bytes], path: str) -> Iterator[bytes]:
+    """Yields the file of outputs, each of which is JSON, in the format that the path ends in.
+
+    Raises:
+        PermanentError: an output is no row, where the format is CSV.
+    """
+    plain = path.removesuffix(".gz")
+    parts = _FORMATS[plain.rpartition(".")[2].lower()](outputs)
+    return _packed(parts) if plain != path else parts
+
+
+def _json(outputs: Iterable[bytes]) -> Iterator[bytes]:
+    before = b"["
+    for output in outputs:
+        yield before
+        yield output
+        before = b",\n"
+    yield b"[]\n" if before == b"[" else b"]\n"
+
+
+def _jsonl(outputs: Iterable[bytes]) -> Iterator[bytes]:
+    for output in outputs:
+        yield output
+        yield b"\n"
+
+
+def _csv(outputs: Iterable[bytes]) -> Iterator[bytes]:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names: list[str] | None = None
+    for output in outputs:
+        value = orjson.loads(output)
+        if isinstance(value, dict):
+            if names is None:
+                names = list(value)
+                writer.writerow(names)
+            if set(value) != set(names):
+                raise PermanentError(f"CSV rows have the same columns: {names}, not {list(value)}")
+            value = [value[name] for name in names]
+        if not isinstance(value, list):
+            raise PermanentError(f"a CSV row is a list or an object, not {output[:60].decode()}")
+        writer.writerow(map(_cell, value))
+        if text.tell() >= _CHUNK_BYTES:
+            yield _taken(text)
+    yield _taken(text)
+
+
+def _cell(value: Any) -> Any:
+    return orjson.dumps(value).decode() if isinstance(value, (list, dict, bool)) else value
+
+
+def _taken(text: io.StringIO) -> bytes:
+    data = text.getvalue().encode()
+    text.seek(0)
+    text.truncate()
+    return data
+
+
+def _packed(parts: Iterable[bytes]) -> Iterator[bytes]:
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as file:
+        for part in parts:
+            file.write(part)
+            if packed.tell() >= _CHUNK_BYTES:
+                yield packed.getvalue()
+                packed.seek(0)
+                packed.truncate()
+    yield packed.getvalue()
+
+
+_FORMATS: dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]] = {
+    "json": _json,
+    "jsonl": _jsonl,
+    "csv": _csv,
+}

@@ -1,0 +1,41 @@
+"""Writes what a task gives as a part file, and leaves its path as the output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from amr import wire
+from amr.invokers.context import Context
+from amr.job import JobSpec
+from amr.outputspec import part_path
+from amr.sinks.formats import encode
+from amr.storage.publish import publish
+
+
+def write_part(spec: JobSpec, outputs: Iterable[bytes], context: Context) -> bytes:
+    """Writes outputs, each of which is JSON, as the part of a task; returns what is told of it.
+
+    The file appears whole. Where the job's id is in its path, the first execution of the task that
+    comes so far has written it; else the last one.
+
+    Raises:
+        PublishError: it cannot be written.
+    """
+    assert spec.output is not None
+    path = part_path(spec.output, job=context.job, name=spec.display_name, partition=context.index)
+    counted = _Counted(outputs)
+    size = publish(path, encode(counted, path), create_only="{job}" in spec.output)
+    return wire.dumps({"path": path, "outputs": counted.count, "bytes": size})
+
+
+class _Counted:
+    """Counts what is taken from it."""
+
+    def __init__(self, outputs: Iterable[bytes]) -> None:
+        self.count = 0
+        self._outputs = outputs
+
+    def __iter__(self) -> Iterator[bytes]:
+        for output in self._outputs:
+            self.count += 1
+            yield output
