@@ -8,6 +8,7 @@ wait for a slow function. Outcomes of a batch and the fetch of the next one shar
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import random
@@ -366,6 +367,7 @@ def main() -> None:
     sys.path[:0] = order.functions.import_paths
     registry = order.functions.load()
     registry.warm_up()
+    gc.freeze()  # what is there now stays: the collector need not look at it again and again
     slots = Slots(order.slots, order.slot_file)
     target = parse_redis_url(order.url)
     trigger = MapperTrigger(target, registry, order, slots)

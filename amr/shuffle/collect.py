@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -10,12 +10,15 @@ from amr.errors import PermanentError
 from amr.reducers import Reduce
 from amr.shuffle.folds import Fold
 from amr.shuffle.keys import Key, as_key, order_of
-from amr.shuffle.runs import Group, write_blocks
+from amr.shuffle.runs import write_combined, write_groups
 
 #: Pairs, or keys of a fold, that are held until they are written out as a run.
 HELD_MOST = 500_000
 
 _TAKEN_AT_ONCE = 50_000
+
+#: Gives the partition of each of some keys.
+PartitionsOf = Callable[[Sequence[Key]], Iterable[int]]
 
 #: Blocks of one run: the first key and the bytes of each.
 Run = list[tuple[Key, bytes]]
@@ -35,7 +38,7 @@ class Collector:
 
     Args:
         partitions: number of partitions.
-        partition_of: the partition of a key.
+        partitions_of: gives the partitions of keys.
         fold: takes pairs into one value a key, where the combiner has one.
         combine: the combiner, called with a key and its values; None without one.
         held_most: pairs or keys held at a time.
@@ -44,13 +47,13 @@ class Collector:
     def __init__(
         self,
         partitions: int,
-        partition_of: Callable[[Key], int],
+        partitions_of: PartitionsOf,
         *,
         fold: Fold | None = None,
         combine: Reduce | None = None,
         held_most: int = HELD_MOST,
     ) -> None:
-        self._partition_of = partition_of
+        self._partitions_of = partitions_of
         self._fold = fold
         self._combine = combine
         self._held_most = held_most
@@ -83,28 +86,29 @@ class Collector:
         return self._runs
 
     def _write_out(self) -> None:
-        for partition, groups in self._sorted_groups().items():
-            stride = max(1, len(groups) // _SAMPLES_A_RUN)
-            self.samples.append((stride, [key for key, _ in groups[::stride]]))
-            self._runs[partition].append(list(write_blocks(groups)))
+        held = self._take()
+        in_order = sorted(held, key=order_of(held))
+        by_partition: list[list[Key]] = [[] for _ in self._runs]
+        for key, partition in zip(in_order, self._partitions_of(in_order), strict=True):
+            by_partition[partition].append(key)
+        is_combined = self._fold is not None or self._combine is not None
+        write = write_combined if is_combined else write_groups
+        for runs, keys in zip(self._runs, by_partition, strict=True):
+            if keys:
+                stride = max(1, len(keys) // _SAMPLES_A_RUN)
+                self.samples.append((stride, keys[::stride]))
+                runs.append(list(write(keys, [held[key] for key in keys])))
 
-    def _sorted_groups(self) -> dict[int, list[Group]]:
-        groups = self._take_groups()
-        order = order_of(groups)
-        by_partition: dict[int, list[Group]] = {}
-        for key in sorted(groups, key=order):
-            by_partition.setdefault(self._partition_of(key), []).append((key, groups[key]))
-        return by_partition
-
-    def _take_groups(self) -> dict[Key, list[Any]]:
+    def _take(self) -> dict[Key, Any]:
+        """Takes out what is held: the keys with their values, or with their one value."""
         if self._fold is not None:
             folded, self._folded = self._folded, {}
-            return {key: [value] for key, value in folded.items()}
+            return folded
         pairs, self._pairs = self._pairs, []
         groups = _group(pairs)
         if self._combine is None:
             return groups
-        return {key: [self._combine(key, values)] for key, values in groups.items()}
+        return {key: self._combine(key, values) for key, values in groups.items()}
 
 
 def _group(pairs: list[Any]) -> dict[Key, list[Any]]:

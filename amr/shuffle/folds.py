@@ -19,42 +19,50 @@ def find_fold(combiner: str) -> Fold | None:
     return _FOLDS.get(combiner)
 
 
+def find_last_fold(reducer: str, combiner: str | None) -> Fold | None:
+    """Returns the fold that does what a reducer of ours does after a combiner, or None."""
+    if reducer == combiner == PREFIX + "count":
+        return _fold_sum
+    return _FOLDS.get(reducer)
+
+
 def _fold_sum(found: dict[Any, Any], pairs: Pairs, most: int) -> bool:
+    # Python's equality is that of keys: only a new one, and a list, has to be put in its one form.
     for key, value in pairs:
-        if type(key) is not str:
-            key = as_key(key)
-        if key in found:
+        try:
             found[key] += value
-        else:
-            found[key] = value
+        except KeyError:
+            found[key if type(key) is str else as_key(key)] = value
             if len(found) >= most:
                 return True
+        except TypeError:
+            if not isinstance(key, list):
+                raise
+            key = as_key(key)
+            found[key] = found[key] + value if key in found else value
     return False
 
 
 def _fold_min(found: dict[Any, Any], pairs: Pairs, most: int) -> bool:
-    for key, value in pairs:
-        if type(key) is not str:
-            key = as_key(key)
-        if key not in found:
-            found[key] = value
-            if len(found) >= most:
-                return True
-        elif value < found[key]:
-            found[key] = value
-    return False
+    return _fold_best(found, pairs, most, min)
 
 
 def _fold_max(found: dict[Any, Any], pairs: Pairs, most: int) -> bool:
+    return _fold_best(found, pairs, most, max)
+
+
+def _fold_best(
+    found: dict[Any, Any], pairs: Pairs, most: int, better: Callable[[Any, Any], Any]
+) -> bool:
     for key, value in pairs:
         if type(key) is not str:
             key = as_key(key)
-        if key not in found:
+        if key in found:
+            found[key] = better(found[key], value)
+        else:
             found[key] = value
             if len(found) >= most:
                 return True
-        elif value > found[key]:
-            found[key] = value
     return False
 
 

@@ -67,6 +67,7 @@ def order_of(keys: Iterable[Key]) -> Callable[[Key], Any] | None:
     return rank
 
 
-def partition_by_hash(key: Key, partitions: int) -> int:
-    """Returns the partition of a key: the CRC-32 of its JSON, the same everywhere and always."""
-    return crc32(orjson.dumps(key)) % partitions
+def partitions_by_hash(keys: Iterable[Key], partitions: int) -> list[int]:
+    """Returns the partitions of keys: the CRC-32 of their JSON, the same everywhere and always."""
+    dumps = orjson.dumps
+    return [crc32(dumps(key)) % partitions for key in keys]

@@ -9,8 +9,10 @@ from typing import IO, Any, NamedTuple
 from amr import wire
 from amr.sourcefields import ColumnType
 from amr.sources.splits import Split, decode, read_header
-from amr.sourcespec import CsvSource, FileSource, JsonlSource
+from amr.sourcespec import CsvSource, FileSource, JsonlSource, LinesSource
 from amr.storage.files import FileInfo, SourceError, open_file
+
+_TEXT_BYTES = 1 << 20
 
 
 class Raw(NamedTuple):
@@ -68,7 +70,31 @@ class RecordReader:
 
     def values(self) -> Iterator[Any]:
         """Yields the records as the mapper gets them."""
+        if isinstance(self._source, LinesSource):
+            return self._texts()
         return map(self.value, self.raws())
+
+    def _texts(self) -> Iterator[str]:
+        """Yields lines, decoded many at a time."""
+        at = self._split.start
+        with open_file(self._file.path, self._start()) as file:
+            if at:
+                at += len(file.readline()) - 1
+            end = self._end()
+            while at < end:
+                # The last line begins before the end of the split, and may end behind it.
+                data = file.read(int(min(_TEXT_BYTES, end - at)))
+                if not data.endswith(b"\n"):
+                    data += file.readline()
+                if not data:
+                    return
+                yield from self._split_lines(data, at)
+                at += len(data)
+
+    def _split_lines(self, data: bytes, at: int) -> list[str]:
+        text = decode(data, self._file, at)
+        lines = text.removesuffix("\n").split("\n")
+        return [line.removesuffix("\r") for line in lines] if "\r" in text else lines
 
     def _start(self) -> int:
         """Returns where to begin: lines one byte early, to see whether one begins at the start."""

@@ -46,13 +46,19 @@ def open_object(url: str) -> IO[bytes]:
 
 
 def put_object(url: str, data: bytes, *, create_only: bool) -> bool:
-    """Writes an object; False when ``create_only`` and there is one of this name already."""
+    """Writes an object; False when ``create_only`` and there is one of this name already.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     store, _, path = _place(url)
     obstore = _library()
     try:
         obstore.put(store, path, data, mode="create" if create_only else "overwrite")
     except import_module("obstore.exceptions").AlreadyExistsError:
         return False
+    except Exception as error:
+        raise OSError(_reason(error)) from None
     return True
 
 

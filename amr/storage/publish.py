@@ -29,10 +29,17 @@ def publish(path: str, parts: Iterable[bytes], *, create_only: bool) -> int:
     Raises:
         PublishError: it cannot be written.
     """
-    if is_url(path):
-        data = b"".join(parts)
-        put_object(path, data, create_only=create_only)
-        return len(data)
+    try:
+        if is_url(path):
+            data = b"".join(parts)
+            put_object(path, data, create_only=create_only)
+            return len(data)
+        return _publish_file(path, parts, create_only)
+    except OSError as error:
+        raise PublishError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _publish_file(path: str, parts: Iterable[bytes], create_only: bool) -> int:
     aside = Path(f"{path}.{secrets.token_hex(6)}.tmp")
     try:
         aside.parent.mkdir(parents=True, exist_ok=True)
@@ -41,8 +48,6 @@ def publish(path: str, parts: Iterable[bytes], *, create_only: bool) -> int:
                 file.write(part)
             size = file.tell()
         _put_in_place(aside, path, create_only)
-    except OSError as error:
-        raise PublishError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
         with suppress(OSError):
             aside.unlink()

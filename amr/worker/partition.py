@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from amr.job import JobSpec
-from amr.shuffle.keys import Key
+from amr.shuffle.folds import Fold
+from amr.shuffle.keys import Key, order_of
 from amr.shuffle.mapped import PART_BYTES, Part, Table, part_name
 from amr.shuffle.merge import merge_in_memory, merge_streams
 from amr.shuffle.ranges import KeyRange, key_range
-from amr.shuffle.runs import Group, read_blocks
+from amr.shuffle.runs import Group, read_blocks, read_pairs
 from amr.storage.files import open_file
 from amr.store.inspect import Inspector
 from amr.worker.reduce_input import MissingOutputError
@@ -46,16 +48,32 @@ class PartitionGroups:
         self._job = job
         self._partition = partition
 
-    def merged(self) -> Iterator[tuple[Key, Iterator[object]]]:
+    def merged(self) -> Iterator[tuple[Key, Iterator[Any]]]:
         """Yields each key of the partition, in order, with its values.
 
         Raises:
             MissingOutputError: somebody else deleted a run.
         """
         runs, keys = self._find()
-        size = sum(part.length for run in runs for part in run.parts)
-        merge = merge_in_memory if size <= IN_MEMORY_BYTES else merge_streams
+        merge = merge_in_memory if _size(runs) <= IN_MEMORY_BYTES else merge_streams
         return merge([self._groups(run, keys) for run in runs])
+
+    def folded(self, fold: Fold) -> Iterator[tuple[Key, Any]] | None:
+        """Yields each key of the partition, in order, with what ``fold`` makes of its values.
+
+        Returns None where the partition is too large for that, or is a range of keys.
+
+        Raises:
+            MissingOutputError: somebody else deleted a run.
+        """
+        runs, keys = self._find()
+        if keys is not None or _size(runs) > IN_MEMORY_BYTES:
+            return None
+        found: dict[Key, Any] = {}
+        for run in runs:
+            for data in self._read(run):
+                fold(found, read_pairs(data), sys.maxsize)
+        return ((key, found[key]) for key in sorted(found, key=order_of(found)))
 
     def _find(self) -> tuple[list[_StoredRun], KeyRange | None]:
         """Returns the runs that have keys of the partition, and which keys these are."""
@@ -104,3 +122,8 @@ class PartitionGroups:
         """Whether map tasks have runs for each partition, and not one for all."""
         assert self._spec.shuffle is not None
         return self._spec.shuffle.partitioner != "range"
+
+
+def _size(runs: Sequence[_StoredRun]) -> int:
+    """Returns the bytes of runs, as they are packed."""
+    return sum(part.length for run in runs for part in run.parts)

@@ -17,6 +17,7 @@ from amr.invokers.local import LocalInvoker
 from amr.invokers.registry import Registry
 from amr.job import JobSpec
 from amr.reducers import Reduce, builtin_reducer, is_builtin
+from amr.shuffle.folds import find_last_fold
 from amr.shuffle.keys import Key
 from amr.store.inspect import Inspector
 from amr.wording import found
@@ -91,6 +92,13 @@ class PartitionReducer:
         return b"[" + b",".join(outputs) + b"]"
 
     def _reduced(self, context: Context) -> Iterator[bytes]:
+        shuffle = self._spec.shuffle
+        assert shuffle is not None
+        fold = find_last_fold(self.name, shuffle.combiner)
+        folded = self._partition(context).folded(fold) if fold is not None else None
+        if folded is not None:
+            yield from map(wire.dumps, folded)
+            return
         reducer = self._function(context)
         for key, values in self._groups(context):
             try:
@@ -107,8 +115,11 @@ class PartitionReducer:
             outputs += _outputs(key, await reducer(_plain(key), values))
         return outputs
 
+    def _partition(self, context: Context) -> PartitionGroups:
+        return PartitionGroups(self._inspector, self._spec, context.job, context.index)
+
     def _groups(self, context: Context) -> Groups:
-        return PartitionGroups(self._inspector, self._spec, context.job, context.index).merged()
+        return self._partition(context).merged()
 
     def _function(self, context: Context) -> Reduce:
         shuffle = self._spec.shuffle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache, partial
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -17,11 +17,11 @@ from amr.invokers.registry import Registry
 from amr.job import JobSpec
 from amr.reducers import Reduce, builtin_combiner, is_builtin
 from amr.shuffle import collect, folds
-from amr.shuffle.collect import Collector, PairError
+from amr.shuffle.collect import Collector, PairError, PartitionsOf
 from amr.shuffle.folds import Fold, find_fold
-from amr.shuffle.keys import Key, partition_by_hash
+from amr.shuffle.keys import Key, partitions_by_hash
 from amr.shuffle.mapped import Mapped, lay_out, name_parts, pack
-from amr.shufflespec import PARTITIONERS, ShuffleSpec
+from amr.shufflespec import ShuffleSpec
 from amr.storage.files import join_path
 from amr.storage.publish import publish
 from amr.worker.keyed import keyed_function
@@ -76,7 +76,7 @@ class ShuffleMapper(GroupMapper):
         """Imports the mapper, the combiner and the partitioner."""
         super().prepare()
         self._combiner()
-        self._partition_of()
+        self._partitions_of()
 
     def invoke(self, body: bytes, context: Context) -> bytes:
         """Calls a sync mapper for all of the task's records; its pairs are taken as they come."""
@@ -120,7 +120,7 @@ class ShuffleMapper(GroupMapper):
         is_range = shuffle.partitioner == "range"
         return Collector(
             1 if is_range else shuffle.partitions,
-            (lambda _: 0) if is_range else self._partition_of(),
+            self._partitions_of(),
             fold=fold,
             combine=combine,
         )
@@ -146,13 +146,14 @@ class ShuffleMapper(GroupMapper):
             return fold, None if fold else builtin_combiner(name)
         return None, keyed_function(self._registry, name, "values")
 
-    def _partition_of(self) -> Callable[[Key], int]:
+    def _partitions_of(self) -> PartitionsOf:
         shuffle = self._shuffle
-        if shuffle.partitioner in PARTITIONERS:
-            # A key's hash is asked for once a task and key.
-            return partial(partition_by_hash, partitions=shuffle.partitions)
+        if shuffle.partitioner == "range":
+            return lambda keys: [0] * len(keys)
+        if shuffle.partitioner == "hash":
+            return partial(partitions_by_hash, partitions=shuffle.partitions)
         function = keyed_function(self._registry, shuffle.partitioner, "partitions")
-        return lru_cache(maxsize=100_000)(partial(_checked, function, shuffle))
+        return partial(map, partial(_checked, function, shuffle))
 
 
 def _checked(function: Callable[[Any, int], Any], shuffle: ShuffleSpec, key: Key) -> int:

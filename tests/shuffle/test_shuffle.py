@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -15,15 +15,23 @@ from amr.errors import PermanentError
 from amr.reducers import builtin_combiner, builtin_reducer
 from amr.shuffle.collect import Collector
 from amr.shuffle.folds import find_fold
-from amr.shuffle.keys import KeyTypeError, as_key, partition_by_hash, rank
+from amr.shuffle.keys import KeyTypeError, as_key, partitions_by_hash, rank
 from amr.shuffle.mapped import Mapped, Table, lay_out, name_parts, pack, part_name, unpack
 from amr.shuffle.merge import merge_in_memory, merge_streams
 from amr.shuffle.ranges import key_range
-from amr.shuffle.runs import read_blocks, write_blocks
+from amr.shuffle.runs import read_blocks, write_groups
 
 SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from([0.5, 2.0, "", "a", "é"])
 KEYS = st.recursive(SCALARS, partial(st.lists, max_size=2), max_leaves=3)
 PAIRS = st.lists(st.tuples(KEYS, st.integers(0, 9)), max_size=30)
+
+
+def zeros(keys: Sequence[Any]) -> list[int]:
+    return [0] * len(keys)
+
+
+def partition_by_hash(key: Any, partitions: int) -> int:
+    return partitions_by_hash([key], partitions)[0]
 
 
 def sequential(tasks: Iterable[list[tuple[Any, Any]]]) -> list[tuple[Any, list[Any]]]:
@@ -57,7 +65,7 @@ def test_each_partition_has_its_keys_in_order_with_all_their_values(
     tables = []
     for task, pairs in enumerate(tasks):
         collector = Collector(
-            partitions, partial(partition_by_hash, partitions=partitions), held_most=held
+            partitions, partial(partitions_by_hash, partitions=partitions), held_most=held
         )
         collector.add(pairs)
         tables.append(store(task, collector, parts, samples=False))
@@ -82,7 +90,7 @@ def test_ranges_give_one_order_over_all_partitions(
     parts: dict[str, bytes] = {}
     tables = []
     for task, pairs in enumerate(tasks):
-        collector = Collector(1, lambda _: 0, held_most=held)
+        collector = Collector(1, zeros, held_most=held)
         collector.add(pairs)
         tables.append(store(task, collector, parts, samples=True))
     found = []
@@ -98,7 +106,7 @@ def test_ranges_give_one_order_over_all_partitions(
 
 
 def test_ranges_are_about_even() -> None:
-    collector = Collector(1, lambda _: 0, held_most=5000)
+    collector = Collector(1, zeros, held_most=5000)
     collector.add((f"{n * 7919 % 100_000:06}", n) for n in range(100_000))
     collector.runs()
     sizes = [0] * 8
@@ -126,7 +134,7 @@ def test_a_combiner_of_ours_changes_no_result(name: str, tasks: list[list[Any]],
     for pairs in tasks:
         fold = find_fold(name)
         combine = None if fold else builtin_combiner(name)
-        collector = Collector(1, lambda _: 0, fold=fold, combine=combine, held_most=held)
+        collector = Collector(1, zeros, fold=fold, combine=combine, held_most=held)
         collector.add(iter(pairs))
         runs += [read_blocks(b"".join(data for _, data in run)) for run in collector.runs()[0]]
     plain, combined = builtin_reducer(name), builtin_reducer(name, name)
@@ -138,7 +146,7 @@ def test_fewer_pairs_are_sent_with_a_combiner() -> None:
     pairs = [(f"k{n % 10}", 1) for n in range(10_000)]
     sent = []
     for fold in (None, find_fold("amr.sum")):
-        collector = Collector(1, lambda _: 0, fold=fold)
+        collector = Collector(1, zeros, fold=fold)
         collector.add(pairs)
         (run,) = collector.runs()[0]
         sent.append(sum(len(values) for _, data in run for _, values in read_blocks(data)))
@@ -146,14 +154,14 @@ def test_fewer_pairs_are_sent_with_a_combiner() -> None:
 
 
 def test_the_values_of_one_key_are_in_many_blocks_and_read_one_at_a_time() -> None:
-    blocks = [data for _, data in write_blocks([("k", list(range(100_000)))])]
+    blocks = [data for _, data in write_groups(["k"], [list(range(100_000))])]
     assert len(blocks) > 20
     key, values = next(merge_streams([read_blocks(b"".join(blocks))]))
     assert (key, sum(1 for _ in values)) == ("k", 100_000)
 
 
 def test_values_that_a_reducer_leaves_are_skipped() -> None:
-    run = b"".join(data for _, data in write_blocks([("a", [1, 2, 3]), ("b", [4])]))
+    run = b"".join(data for _, data in write_groups(["a", "b"], [[1, 2, 3], [4]]))
     merged = merge_streams([read_blocks(run), read_blocks(run)])
     assert [(key, next(values)) for key, values in merged] == [("a", 1), ("b", 4)]
 
@@ -177,7 +185,7 @@ def test_an_output_that_is_none_of_a_shuffle_is_left_as_it_is() -> None:
 
 
 def test_a_value_that_is_not_json_is_told() -> None:
-    collector = Collector(1, lambda _: 0)
+    collector = Collector(1, zeros)
     collector.add([("a", {1})])
     with pytest.raises((TypeError, PermanentError), match="set"):
         collector.runs()
