@@ -255,6 +255,7 @@ def _record(spec: JobSpec, digest: str) -> JobRecord:
         deadline_ms=0 if spec.deadline_s is None else max(1, round(spec.deadline_s * 1000)),
         rate="" if spec.rate is None else spec.rate,
         partitions=0 if spec.shuffle is None else spec.shuffle.partitions,
+        backup=spec.backup,
     )
 
 

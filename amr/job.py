@@ -156,6 +156,11 @@ class JobSpec(SpecObject):
             "reducer, or tolerate up to a fraction of them."
         ),
     )
+    backup: Annotated[bool, Check(fields.flag, {"type": "boolean"})] = Field(
+        default=True,
+        description="Whether a task that runs much longer than the others at the end of a stage "
+        "is run by an idle worker as well; the first execution that ends counts.",
+    )
     ttl_s: Annotated[float, Check(fields.positive_duration, fields.DURATION_SCHEMA)] = Field(
         default="24h",
         alias="ttl",
@@ -257,6 +262,7 @@ class JobSpec(SpecObject):
             "concurrency": self.concurrency,
             "rate": self.rate,
             "on_failure": {"tolerate": policy.fraction} if isinstance(policy, Tolerate) else policy,
+            "backup": None if self.backup else False,
             "ttl": self.ttl_s,
             "durability": self.durability,
         }

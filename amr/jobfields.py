@@ -288,6 +288,13 @@ def rate(value: Any, _: Earlier) -> float | None:
     return None if value in (None, "none") else parse_rate(value)
 
 
+def flag(value: Any, _: Earlier) -> bool:
+    """Allows true or false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"must be true or false, found {found(value)}")
+    return value
+
+
 def failure_policy(value: Any, _: Earlier) -> Literal["fail", "collect"] | Tolerate:
     """Allows "fail", "collect" or {"tolerate": fraction}."""
     if value == "fail" or value == "collect":

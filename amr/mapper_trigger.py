@@ -153,8 +153,10 @@ class MapperTrigger:
             self._supervisor,
             self._end_orphaned,
         )
+        link = Link(self._link.target)
         courier = Courier(
-            Link(self._link.target),
+            link,
+            Inspector(link, self._keys),
             self._stream,
             self._hand,
             self._settlement,

@@ -96,6 +96,7 @@ TASK_MOVES = (
     Move("update", "waiting", "in flight"),
     Move("redrive", "failed", "in flight"),
     Move("redrive", "waiting", "in flight"),
+    Move("backup", "in flight", "in flight"),
     Move("sweep", "in flight", "in flight"),
     Move("sweep", "waiting", "in flight"),
 )

@@ -79,7 +79,8 @@ class Outcome(NamedTuple):
         output: the function's output as JSON, or None.
         failure: why there is no output, or None.
         counters: what the function counted in this attempt, or None.
-        elapsed_s: seconds the call took.
+        elapsed_s: seconds of the worker's time that the call took.
+        took_s: seconds from its start to its end, where that is longer.
     """
 
     task: Task
@@ -87,3 +88,4 @@ class Outcome(NamedTuple):
     failure: Failure | None
     counters: dict[str, int] | None
     elapsed_s: float
+    took_s: float = 0.0

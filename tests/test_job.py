@@ -28,6 +28,7 @@ EVERY_FIELD = {
     "rate": "90/m",
     "on_failure": {"tolerate": 0.05},
     "ttl": "7d",
+    "backup": False,
     "durability": "disk",
 }
 

@@ -56,6 +56,9 @@ def _say(event: Event) -> str:
         case "failed" if "task" in field:
             error = one_line(field.get("error", ""))
             return f"{_task(field['task'], field['attempt'])} failed for good: {error}"
+        case "backup":
+            ran = format_duration(round(int(field["running_ms"]) / 1000, 1))
+            return f"{shown_task(field['task'])} has run for {ran}: a backup task was started"
         case "reduced":
             return f"{int(field['done']):,} of {int(field['total']):,} partitions reduced"
         case "swept":

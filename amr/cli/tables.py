@@ -36,6 +36,7 @@ def show_status(status: JobStatus) -> None:
         ("cancelled", status.cancelled),
         *([("reduced", f"{status.reduced} of {status.partitions}")] if status.partitions else ()),
         ("retries", status.retries),
+        *([("backups", status.backups)] if status.backups else ()),
         ("concurrency", status.concurrency),
         ("rate", "none" if status.rate is None else f"{status.rate:g}/s"),
         ("created", _moment(status.created_ms)),

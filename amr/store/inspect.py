@@ -22,6 +22,7 @@ from amr.store.status import (
     read_standing,
     read_status,
 )
+from amr.task import Task
 from amr.wire import MAX_BODY_BYTES
 
 _PAGE = 1000
@@ -207,6 +208,18 @@ class Inspector:
         return [
             flight is not None and flight.partition(b" ")[0] == entry
             for flight, entry in zip(flights, entries, strict=True)
+        ]
+
+    def are_open(self, tasks: Sequence[Task]) -> list[bool]:
+        """Tells of each task whether it is in flight still, also under another of its entries."""
+        calls = [
+            Call(("HGET", self._keys.job_key("inflight", task.job), task.field), same)
+            for task in tasks
+        ]
+        flights = self._link.run_all(calls)
+        return [
+            flight is not None and task.entry_id in flight.split(b" ")
+            for task, flight in zip(tasks, flights, strict=True)
         ]
 
     def _status_calls(self, job: str) -> list[Call]:

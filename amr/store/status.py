@@ -14,7 +14,7 @@ from amr.task import field_of, shown_task
 STATUS_FIELDS = (
     "state", "total", "fed", "done", "failed", "delayed", "retried", "timed_out", "cancelled",
     "created", "ended", "error", "spec", "reducer", "task_us", "deadline", "paused",
-    "concurrency", "rate", "version", "partitions", "reduced",
+    "concurrency", "rate", "version", "partitions", "reduced", "backups",
 )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ class JobStatus:
         version: of the result; each redrive after a success makes the next one.
         partitions: reduce tasks of a shuffled job; 0 where there is no shuffle.
         reduced: those of them that are done.
+        backups: second executions of stragglers that were begun.
         durability: who must have the result before it is handed out.
     """
 
@@ -72,6 +73,7 @@ class JobStatus:
     durability: Durability = "memory"
     partitions: int = 0
     reduced: int = 0
+    backups: int = 0
 
     @property
     def live(self) -> bool:
@@ -184,6 +186,7 @@ def read_status(job: str, row: list[Any], appended: int, counters: Any) -> JobSt
         durability=spec.get("durability", "memory"),
         partitions=int(field["partitions"] or 0),
         reduced=int(field["reduced"] or 0),
+        backups=int(field["backups"] or 0),
     )
 
 

@@ -33,6 +33,7 @@ class JobRecord(NamedTuple):
         deadline_ms: milliseconds the job may take, 0 for no limit.
         rate: most map tasks that begin in a second, or an empty string.
         partitions: reduce tasks of a shuffled job, 0 where there is no shuffle.
+        backup: whether stragglers run a second time.
     """
 
     spec: bytes
@@ -47,6 +48,7 @@ class JobRecord(NamedTuple):
     deadline_ms: int
     rate: float | str = ""
     partitions: int = 0
+    backup: bool = True
 
 
 class Done(NamedTuple):
@@ -99,13 +101,16 @@ class Transitions:
         """What the source task gathered becomes the inputs. OK | GAP gathered | STALE | GONE."""
         return self._call("adopt", task.job, (task.entry_id, total))
 
-    def commit(self, job: str, done: Sequence[Done], task_us: float) -> Call:
+    def commit(
+        self, job: str, done: Sequence[Done], task_us: float, longest_us: float | None = None
+    ) -> Call:
         """Outputs of map tasks of one job, at most a few hundred.
 
         Args:
             job: the job of all the tasks.
             done: the tasks and their outputs.
             task_us: microseconds of the worker's time that one of them took.
+            longest_us: microseconds from start to end of the longest of them; the same if None.
 
         Returns:
             A call that reads OK accepted remaining workers | GONE.
@@ -120,7 +125,8 @@ class Transitions:
             for name, increment in item.counters.items()
         ]
         stored = [(position, *run) for position, item in enumerate(done) for run in item.runs]
-        arguments: list[Argument] = [task_us, len(counted), len(stored), *tasks]
+        longest = task_us if longest_us is None else longest_us
+        arguments: list[Argument] = [task_us, longest, len(counted), len(stored), *tasks]
         arguments += chain(chain.from_iterable(counted), chain.from_iterable(stored))
         return self._call("commit", job, arguments)
 
@@ -193,12 +199,26 @@ class Transitions:
         """
         return self._call("sweep", job, (cursor, round(older_s * 1000)))
 
+    def backup(self, job: str, least_s: float) -> Call:
+        """Stragglers at the end of a stage run a second time. OK begun | GONE.
+
+        Args:
+            job: an active job.
+            least_s: seconds that a task has to run at least before.
+        """
+        return self._call("backup", job, (round(least_s * 1000),))
+
     def finish(
-        self, task: Task, output: bytes, shown: bytes, counters: dict[str, int] | None
+        self,
+        task: Task,
+        output: bytes,
+        shown: bytes,
+        counters: dict[str, int] | None,
+        took_us: float = 0.0,
     ) -> Call:
         """A reduce task's output; ``shown`` is its start, for the events. OK | STALE | GONE."""
         counted: list[Argument] = [x for row in (counters or {}).items() for x in row]
-        arguments = (task.entry_id, task.index, output, shown, *counted)
+        arguments = (task.entry_id, task.index, took_us, output, shown, *counted)
         return self._call("finish", task.job, arguments)
 
     def cancel(self, job: str) -> Call:

@@ -28,6 +28,7 @@ from amr.store.keys import Keys
 from amr.store.link import Link
 from amr.store.stream import ensure_group
 from amr.store.transitions import Transitions
+from amr.trigger.backups import BackupStarter
 from amr.trigger.canceller import Canceller
 from amr.trigger.children import Children, Death
 from amr.trigger.forwarder import Forwarder
@@ -44,6 +45,7 @@ _TICK_S = 0.1
 _RECOVER_EVERY_S = 1.0
 _SWEEP_EVERY_S = 5.0
 _CLEAN_EVERY_S = 1.0
+_BACK_UP_EVERY_S = 1.0
 _CANCEL_EVERY_S = 1.0
 
 #: Seconds Redis has to answer the main thread, which must also hear signals and see deaths.
@@ -250,6 +252,8 @@ class Supervisor:
         sweeper = Sweeper(link, keys, inspector, transitions)
         link, fleet, inspector = readers()
         canceller = Canceller(fleet, inspector, self._children.doings, self._children.kill_one)
+        link, _, inspector = readers()
+        backups = BackupStarter(link, inspector, transitions)
         link, fleet, inspector = readers()
         janitor = Janitor(link, fleet, inspector, transitions)
         return [
@@ -257,6 +261,7 @@ class Supervisor:
             PeriodicService("recoverer", recoverer.look, _RECOVER_EVERY_S),
             PeriodicService("forwarder", forwarder.forward, 0.25),
             PeriodicService("sweeper", sweeper.sweep, _SWEEP_EVERY_S),
+            PeriodicService("backups", backups.look, _BACK_UP_EVERY_S),
             PeriodicService("canceller", canceller.look, _CANCEL_EVERY_S),
             PeriodicService("janitor", janitor.clean, _CLEAN_EVERY_S),
         ]

@@ -105,10 +105,19 @@ class ConcurrentRunner:
 
     def cancel(self, job: str) -> None:
         """Ends the calls of a job that has ended; they have no outcome."""
-        entries = {entry for entry, call in self._snapshot() if call.work.task.job == job}
-        for entry in entries - self._cancelled:
+        for task in self.tasks():
+            if task.job == job:
+                self.cancel_one(task.entry_id)
+
+    def cancel_one(self, entry: bytes) -> None:
+        """Ends a call whose task is settled; it has no outcome."""
+        if entry in self._running and entry not in self._cancelled:
             self._cancelled.add(entry)
             self._event_loop().call_soon_threadsafe(self._cancel, entry)
+
+    def tasks(self) -> list[Task]:
+        """Returns the tasks of the running calls."""
+        return [call.work.task for _, call in self._snapshot()]
 
     def entries(self) -> set[bytes]:
         """Returns the entry ids of the running calls."""
@@ -181,5 +190,6 @@ class ConcurrentRunner:
             self._drop([entry])
         else:
             # Calls share the worker: what one cost of its time is its part of the duration.
-            self._settle(outcome._replace(elapsed_s=outcome.elapsed_s / beside))
+            took_s = outcome.elapsed_s
+            self._settle(outcome._replace(elapsed_s=took_s / beside, took_s=took_s))
         self._wake()

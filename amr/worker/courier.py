@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from amr.errors import JobCancelledError
+from amr.store.inspect import Inspector
 from amr.store.link import Link
 from amr.store.stream import TaskStream
 from amr.task import Task
@@ -26,11 +28,13 @@ class Courier:
 
     Args:
         link: a connection of its own.
+        inspector: reads on it.
     """
 
     def __init__(
         self,
         link: Link,
+        inspector: Inspector,
         stream: TaskStream,
         hand: Hand,
         settlement: Settlement,
@@ -39,6 +43,7 @@ class Courier:
         concurrent: ConcurrentRunner,
     ) -> None:
         self._link = link
+        self._inspector = inspector
         self._stream = stream
         self._hand = hand
         self._settlement = settlement
@@ -75,4 +80,15 @@ class Courier:
         epoch = self._link.run(self._stream.epoch())
         if epoch != self._epoch:
             self._plans.refresh()
+            self._end_settled()
             self._epoch = epoch
+
+    def _end_settled(self) -> None:
+        """Ends the executions that are too late: a backup of their task, or they, came first."""
+        running = self._interrupter.running
+        tasks = self._concurrent.tasks() + ([running] if running is not None else [])
+        for task, is_open in zip(tasks, self._inspector.are_open(tasks), strict=True):
+            if not is_open:
+                self._concurrent.cancel_one(task.entry_id)
+                told = f"{task.stage} task {task.index} of job {task.job} is settled"
+                self._interrupter.interrupt(task, JobCancelledError(task.job, told))

@@ -204,9 +204,9 @@ class Settlement:
             elif outcome.task.stage == "reduce":
                 output = outcome.output or b"null"
                 shown = output[:_SHOWN_BYTES]
-                calls.append(
-                    self._transitions.finish(outcome.task, output, shown, outcome.counters)
-                )
+                took_us = round(1e6 * (outcome.took_s or outcome.elapsed_s))
+                finish = self._transitions.finish
+                calls.append(finish(outcome.task, output, shown, outcome.counters, took_us))
             elif outcome.task.stage == "source":
                 total = int(outcome.output or 0)
                 calls.append(self._transitions.adopt(outcome.task, total))

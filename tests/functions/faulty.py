@@ -31,6 +31,10 @@ def double(number):
     return number * 2
 
 
+def pairs(line):
+    return [(word, 1) for word in line.split()]
+
+
 def total(body):
     return {"sum": sum(body["inputs"]), "count": len(body["inputs"]), **_failures(body)}
 

@@ -27,6 +27,12 @@ def walk_happy_path(target: RedisTarget, start_trigger: Callable[..., TriggerPro
             {"mapper": "faulty.double", "reducer": _TOTAL, "inputs": list(range(3000))}, id="sums"
         )
         assert not again.created
+        made = {"function": "faulty.double", "body": [1, 2]}
+        sourced = client.invoke({"mapper": "faulty.double", "inputs": made})
+        assert sourced.result(30) == [2, 4, 2, 4]
+        words = {"mapper": "faulty.pairs", "inputs": ["a b", "a"], "reducer": "amr.sum"}
+        shuffled = client.invoke(words | {"shuffle": {"partitions": 2}})
+        assert sorted(shuffled.result(30)) == [["a", 2], ["b", 1]]
         waits = client.invoke({"mapper": "faulty.wait", "inputs": [0.01] * 20})
         assert waits.result(30) == list(range(20))
         retried = client.invoke(

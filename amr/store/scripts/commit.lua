@@ -1,10 +1,10 @@
 -- commit: the outputs of map tasks, each counted once; the last one starts the reduce.
 -- Moves:   in flight -> done; waiting -> in flight; mapping -> reducing or succeeded
--- KEYS:    stream job inflight outputs runs counters delayed workers
--- ARGV:    task_us counted stored tasks...
+-- KEYS:    stream job inflight outputs runs counters delayed workers epoch
+-- ARGV:    task_us longest_us counted stored tasks...
 -- Returns: OK accepted remaining workers | GONE
 -- Again:   a task that is no longer in flight is settled and changes nothing.
--- Include: job emit count feed settle complete
+-- Include: job emit count feed settle complete durations
 
 -- `tasks` are index, entry and output in turn. Behind them stand `counted` rows of the task's
 -- position (from 0), the counter's name and its increment; then `stored` rows of the position, and
@@ -31,6 +31,8 @@ for position, index in ipairs(indexes) do
     taken[#taken + 1] = index
     outputs[#outputs + 1] = index
     outputs[#outputs + 1] = ARGV[tasks + position * 3 - 1]
+    -- Who runs the task's other entry learns that it is settled.
+    if job.backups > 0 and flight.older ~= '' then redis.call('INCR', epoch_key) end
     if flight.delayed then retries[#retries + 1] = JOB_ID .. ' ' .. index end
   end
 end
@@ -55,6 +57,7 @@ if #taken > 0 then
   -- A batch tells more of the tasks' cost than a single one does.
   local weight = 0.5 * #taken / (#taken + 8)
   job.task_us = (job.task_us or tonumber(task_us)) * (1 - weight) + task_us * weight
+  note_duration(job, longest_us)
   feed(job, workers, now)
 end
 

@@ -1,10 +1,10 @@
 -- finish: a reduce task's output; that of the last one ends the job, once and for ever.
 -- Moves:   reducing -> succeeded
--- KEYS:    stream job inflight runs results delayed
--- ARGV:    entry partition output shown counters...
+-- KEYS:    stream job inflight runs results delayed epoch
+-- ARGV:    entry partition took_us output shown counters...
 -- Returns: OK | STALE | GONE
 -- Again:   GONE or STALE: the result stands as it was.
--- Include: job emit settle count end_job
+-- Include: job emit settle count end_job durations
 
 -- `shown` is the start of the output for the events; `counters` are name and increment in turn.
 local job = read_job()
@@ -29,6 +29,8 @@ if flight.delayed then
   redis.call('ZREM', delayed_key, JOB_ID .. ' ' .. field)
   job.delayed = job.delayed - 1
 end
+if job.backups > 0 and flight.older ~= '' then redis.call('INCR', epoch_key) end
+note_duration(job, took_us)
 job.reduced = job.reduced + 1
 redis.call('HSET', job_key, 'reduced', job.reduced, 'delayed', job.delayed)
 if job.partitions > 1 then emit('reduced', 'done', job.reduced, 'total', job.partitions) end

@@ -5,23 +5,12 @@
 -- ARGV:    cursor older_ms
 -- Returns: OK cursor requeued | GONE
 -- Again:   a task that has an entry is left alone.
--- Include: job emit feed requeue settle complete
+-- Include: job emit feed requeue settle complete delivery
 
 local job = read_job()
 if not job or not job.live then return { 'GONE' } end -- guard
 local now = now_ms()
 
-local function last_delivered()
-  for _, group in ipairs(redis.call('XINFO', 'GROUPS', stream_key)) do
-    local facts = {}
-    for at = 1, #group, 2 do facts[group[at]] = group[at + 1] end
-    if facts['name'] == 'amr' then
-      local ms, seq = string.match(facts['last-delivered-id'], '^(%d+)-(%d+)$')
-      return tonumber(ms), tonumber(seq)
-    end
-  end
-  return 0, 0
-end
 local last_ms, last_seq = last_delivered()
 
 -- An entry is good while it is still to be delivered, or is pending for a worker.

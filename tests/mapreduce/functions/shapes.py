@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 
 import amr
 
@@ -139,3 +140,20 @@ def fails_first(_, context):
     if context.attempt == 1:
         raise ValueError("half-way")
     yield 2
+
+
+def straggles(body, context):
+    """Takes half a minute on the first attempt of one task."""
+    time.sleep(30 if body == 5 and context.attempt == 1 else 0.1)
+    return body
+
+
+async def straggles_later(body, context):
+    await asyncio.sleep(30 if body == 5 and context.attempt == 1 else 0.1)
+    return body
+
+
+def straggles_in_reduce(key, values, context):
+    if context.index == 1 and context.attempt == 1:
+        time.sleep(30)
+    return sum(values)

@@ -6,6 +6,7 @@
 local function enqueue_reduce(job)
   job.state = 'reducing'
   redis.call('HSET', job_key, 'state', job.state)
+  redis.call('HDEL', job_key, 'p95_us') -- of another stage
   for partition = 0, math.max(1, job.partitions) - 1 do
     if redis.call('HEXISTS', results_key, result_field(job, partition)) == 0 then
       requeue(reduce_field(partition), { attempt = 1, crashes = 0, deferrals = 0, older = '' })

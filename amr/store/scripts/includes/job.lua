@@ -10,7 +10,8 @@ local function read_job()
   local f = redis.call('HMGET', job_key, 'state', 'total', 'fed', 'done', 'failed', 'delayed',
     'owed', 'task_us', 'concurrency', 'max_attempts', 'reducer', 'policy', 'tolerance', 'ttl_ms',
     'retried', 'timed_out', 'progress_at', 'paused', 'rate', 'rate_at', 'version', 'held_until',
-    'redriven_at', 'partitions', 'reduced')
+    'redriven_at', 'partitions', 'reduced', 'backup', 'backups',
+    'p95_us')
   if not f[1] then return nil end
   return {
     state = f[1], live = LIVE[f[1]], total = tonumber(f[2]), fed = tonumber(f[3]),
@@ -22,6 +23,7 @@ local function read_job()
     rate = tonumber(f[19]), rate_at = tonumber(f[20]) or 0, version = tonumber(f[21]),
     held_until = tonumber(f[22]), redriven_at = tonumber(f[23]),
     partitions = tonumber(f[24]), reduced = tonumber(f[25]),
+    backup = f[26], backups = tonumber(f[27]) or 0, p95_us = tonumber(f[28]),
   }
 end
 
