@@ -22,6 +22,17 @@ def shown_task(field: str) -> str:
     return f"reduce[{partition}]" if partition.isdecimal() else field
 
 
+def store_folder_of(job: str, created_ms: int) -> str:
+    """Returns the folder of a job's files in a store, which jobs of other streams may share."""
+    return f"{job}@{created_ms}"
+
+
+def job_of_store_folder(folder: str) -> tuple[str, int] | None:
+    """Returns the job and its creation, or None where a folder is none of a job."""
+    job, sign, created = folder.rpartition("@")
+    return (job, int(created)) if sign and job and created.isdecimal() else None
+
+
 class Task(NamedTuple):
     """One stream entry: a map or a reduce task on one of its attempts.
 

@@ -29,6 +29,7 @@ FLOORS = {
     "inputs": 3.05,
     "controller": 3.2,
     "trigger": 3.3,
+    "sequential": 3.9,
     "session": 3.9,
     "job_control": 3.91,
     "job_handle": 3.92,

@@ -23,8 +23,6 @@ def call_and_put(invoker: Invoker, task: Task, output: Path | None) -> None:
     Raises:
         typer.Exit: with code 1 when the attempt fails; it was told why.
     """
-    from amr.invokers.failures import describe_failure
-
     # Our own handler acts once; a function that catches everything may need Ctrl-C twice.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -32,12 +30,19 @@ def call_and_put(invoker: Invoker, task: Task, output: Path | None) -> None:
     except (KeyboardInterrupt, exits.ReaderGone):
         raise
     except BaseException as error:
-        failure = describe_failure(error, invoker.name)
-        if failure.traceback:
-            say(failure.traceback.rstrip())
-        say(f"amr: {failure.type}: {failure.message}")
-        raise typer.Exit(exits.FAILED) from None
+        raise tell_failure(error, invoker.name) from None
     put_result(result, output)
+
+
+def tell_failure(error: BaseException, function: str) -> typer.Exit:
+    """Says why a function failed, with the user's part of the traceback; returns the exit."""
+    from amr.invokers.failures import describe_failure
+
+    failure = describe_failure(error, function)
+    if failure.traceback:
+        say(failure.traceback.rstrip())
+    say(f"amr: {failure.type}: {failure.message}")
+    return typer.Exit(exits.FAILED)
 
 
 def _call(invoker: Invoker, task: Task) -> bytes:

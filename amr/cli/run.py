@@ -20,9 +20,10 @@ from amr.cli.options import (
     load_registry,
     set_up_log,
 )
-from amr.cli.output import check_output, say
+from amr.cli.output import check_output, put_result, say
 
 if TYPE_CHECKING:
+    from amr.job import JobSpec
     from amr.worker.order import Functions
 
 JobFile = Annotated[str, typer.Argument(metavar="JOB", help="job.json, or - for standard input.")]
@@ -34,6 +35,10 @@ def run(
     processes: Processes = None,
     parameters: Parameters = None,
     output: OutputFile = None,
+    sequential: Annotated[
+        bool,
+        typer.Option("--sequential", help="In this process alone: no Redis, a debugger works."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no log.")] = False,
     verbose: Verbose = False,
 ) -> None:
@@ -49,6 +54,9 @@ def run(
     check_output(output)
     spec = load_job(job, read_parameters(parameters or ()))
     check_functions(spec, load_registry(functions).names(), job)
+    if sequential:
+        _run_sequentially(spec, functions, output)
+        return
     exits.clean_up_on_any_signal()
     with (
         LocalInstance(served(functions), processes, log_level=level) as instance,
@@ -57,6 +65,20 @@ def run(
         # Its Redis ends with the job: there is nothing to be durable for.
         submitted = client.invoke(spec, durability="memory")
         wait_for_result(submitted, timeout_s=None, output=output, quiet=quiet, check=instance.check)
+
+
+def _run_sequentially(spec: JobSpec, functions: str | None, output: Path | None) -> None:
+    from amr.cli.calling import tell_failure
+    from amr.errors import UsageError
+    from amr.sequential import SequentialRun
+
+    try:
+        result = SequentialRun(spec, load_registry(functions)).run()
+    except UsageError:
+        raise
+    except Exception as error:
+        raise tell_failure(error, spec.display_name) from None
+    put_result(result, output)
 
 
 def up(

@@ -48,6 +48,11 @@ def as_key(value: Any) -> Key:
     )
 
 
+def as_given(key: Key) -> Any:
+    """Returns a key as functions get it: a tuple is a list again."""
+    return [as_given(each) for each in key] if isinstance(key, tuple) else key
+
+
 def rank(key: Key) -> tuple[Any, ...]:
     """Returns what sorts keys of all types."""
     if isinstance(key, str):

@@ -12,6 +12,9 @@ import orjson
 
 from amr.errors import PermanentError
 
+#: What a spreadsheet takes for a formula, and would run: such text gets an apostrophe before it.
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
 #: Bytes that are packed at once.
 _CHUNK_BYTES = 1 << 20
 
@@ -64,7 +67,19 @@ def _csv(outputs: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _cell(value: Any) -> Any:
-    return orjson.dumps(value).decode() if isinstance(value, (list, dict, bool)) else value
+    if isinstance(value, (list, dict, bool)):
+        return orjson.dumps(value).decode()
+    if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) and not _is_number(value):
+        return f"'{value}"
+    return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _taken(text: io.StringIO) -> bytes:

@@ -35,6 +35,7 @@ from amr.trigger.forwarder import Forwarder
 from amr.trigger.heartbeat import Heartbeat
 from amr.trigger.janitor import Janitor
 from amr.trigger.recoverer import Recoverer
+from amr.trigger.store_cleaner import StoreCleaner
 from amr.trigger.sweeper import Sweeper
 from amr.worker.order import Functions, WorkerOrder
 
@@ -46,6 +47,7 @@ _RECOVER_EVERY_S = 1.0
 _SWEEP_EVERY_S = 5.0
 _CLEAN_EVERY_S = 1.0
 _BACK_UP_EVERY_S = 1.0
+_CLEAN_EVERY_S = 30.0
 _CANCEL_EVERY_S = 1.0
 
 #: Seconds Redis has to answer the main thread, which must also hear signals and see deaths.
@@ -254,6 +256,8 @@ class Supervisor:
         canceller = Canceller(fleet, inspector, self._children.doings, self._children.kill_one)
         link, _, inspector = readers()
         backups = BackupStarter(link, inspector, transitions)
+        _, _, inspector = readers()
+        cleaner = StoreCleaner(self._options.store, inspector)
         link, fleet, inspector = readers()
         janitor = Janitor(link, fleet, inspector, transitions)
         return [
@@ -262,6 +266,7 @@ class Supervisor:
             PeriodicService("forwarder", forwarder.forward, 0.25),
             PeriodicService("sweeper", sweeper.sweep, _SWEEP_EVERY_S),
             PeriodicService("backups", backups.look, _BACK_UP_EVERY_S),
+            PeriodicService("store cleaner", cleaner.look, _CLEAN_EVERY_S),
             PeriodicService("canceller", canceller.look, _CANCEL_EVERY_S),
             PeriodicService("janitor", janitor.clean, _CLEAN_EVERY_S),
         ]

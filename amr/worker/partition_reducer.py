@@ -18,7 +18,7 @@ from amr.invokers.registry import Registry
 from amr.job import JobSpec
 from amr.reducers import Reduce, builtin_reducer, is_builtin
 from amr.shuffle.folds import find_last_fold
-from amr.shuffle.keys import Key
+from amr.shuffle.keys import Key, as_given
 from amr.store.inspect import Inspector
 from amr.wording import found
 from amr.worker.keyed import check_reducer, keyed_reducer
@@ -102,9 +102,9 @@ class PartitionReducer:
         reducer = self._function(context)
         for key, values in self._groups(context):
             try:
-                yield from _outputs(key, reducer(_plain(key), values))
+                yield from _outputs(key, reducer(as_given(key), values))
             except BaseException as error:
-                note_call(error, where=f"key {found(_plain(key))}")
+                note_call(error, where=f"key {found(as_given(key))}")
                 raise
 
     async def _await(self, groups: Groups, context: Context) -> list[bytes]:
@@ -112,7 +112,7 @@ class PartitionReducer:
         outputs: list[bytes] = []
         while (group := await asyncio.to_thread(next, groups, None)) is not None:
             key, values = group
-            outputs += _outputs(key, await reducer(_plain(key), values))
+            outputs += _outputs(key, await reducer(as_given(key), values))
         return outputs
 
     def _partition(self, context: Context) -> PartitionGroups:
@@ -150,7 +150,7 @@ def _take(groups: Groups) -> list[tuple[Any, list[Any]]]:
     batch: list[tuple[Any, list[Any]]] = []
     held = 0
     for key, values in groups:
-        batch.append((_plain(key), list(values)))
+        batch.append((as_given(key), list(values)))
         held += len(batch[-1][1])
         if len(batch) >= _GROUPS_AT_ONCE or held >= _VALUES_AT_ONCE:
             break
@@ -163,8 +163,3 @@ def _outputs(key: Key, output: Any) -> Iterator[bytes]:
         yield from map(wire.dumps, output)
     else:
         yield wire.dumps((key, output))
-
-
-def _plain(key: Key) -> Any:
-    """Returns a key as the mapper gave it: lists are lists again."""
-    return [_plain(each) for each in key] if isinstance(key, tuple) else key

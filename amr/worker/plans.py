@@ -13,7 +13,7 @@ from amr.invokers.registry import Registry
 from amr.job import JobSpec
 from amr.sourcespec import FunctionSource
 from amr.store.inspect import Inspector
-from amr.task import Stage
+from amr.task import Stage, store_folder_of
 from amr.worker.pace import Pace
 from amr.worker.reducer import make_reducer
 from amr.worker.shuffle_mapper import make_map_invoker
@@ -46,6 +46,7 @@ class JobPlan:
         live: False once the job is known to have ended.
         paused: nothing of the job is to begin.
         created_ms: tells it from an earlier job with the same id.
+        folder: of the job's files in a store.
         steps: how the tasks of its stages are run, as far as they were met.
     """
 
@@ -54,6 +55,7 @@ class JobPlan:
     live: bool
     paused: bool
     created_ms: int
+    folder: str
     steps: dict[Stage, Step] = field(default_factory=dict)
 
 
@@ -94,7 +96,10 @@ class Plans:
         spec = JobSpec.from_header(orjson.loads(source.spec))
         task_s = None if source.task_us is None else source.task_us / 1e6
         standing = source.standing
-        plan = JobPlan(spec, source.reduce, standing.live, standing.paused, standing.created_ms)
+        folder = store_folder_of(job, standing.created_ms)
+        plan = JobPlan(
+            spec, source.reduce, standing.live, standing.paused, standing.created_ms, folder
+        )
         self._pace.met(task_s, source.remaining)
         self._plans[job] = plan
         while len(self._plans) > _MOST_JOBS:
@@ -160,7 +165,7 @@ class Plans:
         return SourceCaller(plan.spec, source, function, self._gather)
 
     def _mapper(self, plan: JobPlan) -> Invoker:
-        return make_map_invoker(plan.spec, self._registry, self._store)
+        return make_map_invoker(plan.spec, plan.folder, self._registry, self._store)
 
     def _reducer(self, plan: JobPlan) -> Invoker:
         return make_reducer(plan.spec, plan.reduce, self._registry, self._inspector)

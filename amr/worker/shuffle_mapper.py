@@ -19,7 +19,7 @@ from amr.reducers import Reduce, builtin_combiner, is_builtin
 from amr.shuffle import collect, folds
 from amr.shuffle.collect import Collector, PairError, PartitionsOf
 from amr.shuffle.folds import Fold, find_fold
-from amr.shuffle.keys import Key, partitions_by_hash
+from amr.shuffle.keys import Key, as_given, partitions_by_hash
 from amr.shuffle.mapped import Mapped, lay_out, name_parts, pack
 from amr.shufflespec import ShuffleSpec
 from amr.storage.files import join_path
@@ -31,11 +31,12 @@ from amr.worker.mapper import GroupMapper, find_mapper, plain_mapper, records_of
 _STORED_FROM_BYTES = 256 * 1024
 
 
-def make_map_invoker(spec: JobSpec, registry: Registry, store: str | None) -> Invoker:
+def make_map_invoker(spec: JobSpec, folder: str, registry: Registry, store: str | None) -> Invoker:
     """Returns what the map tasks of a job are called with.
 
     Args:
         spec: the job.
+        folder: of the job's files in a store.
         registry: has its functions.
         store: for large runs, where the job names none.
 
@@ -44,7 +45,7 @@ def make_map_invoker(spec: JobSpec, registry: Registry, store: str | None) -> In
     """
     if spec.shuffle is None:
         return plain_mapper(spec, registry)
-    return ShuffleMapper(find_mapper(spec, registry), spec, spec.shuffle, registry, store)
+    return ShuffleMapper(find_mapper(spec, registry), spec, folder, registry, store)
 
 
 class ShuffleMapper(GroupMapper):
@@ -52,8 +53,8 @@ class ShuffleMapper(GroupMapper):
 
     Args:
         inner: the mapper.
-        spec: the job.
-        shuffle: how its pairs are shuffled.
+        spec: the job, which has a shuffle.
+        folder: of its files in a store.
         registry: has the combiner and the partitioner.
         store: for large runs, where the job names none.
     """
@@ -62,13 +63,15 @@ class ShuffleMapper(GroupMapper):
         self,
         inner: Function,
         spec: JobSpec,
-        shuffle: ShuffleSpec,
+        folder: str,
         registry: Registry,
         store: str | None,
     ) -> None:
         super().__init__(inner)
+        assert spec.shuffle is not None
         self._spec = spec
-        self._shuffle = shuffle
+        self._shuffle = shuffle = spec.shuffle
+        self._folder = folder
         self._registry = registry
         self._store = shuffle.store or store
 
@@ -131,8 +134,8 @@ class ShuffleMapper(GroupMapper):
         table, parts = lay_out(runs, collector.samples if is_range else [])
         store = self._store
         if store is not None and sum(map(len, parts)) >= _STORED_FROM_BYTES:
-            name = f"{context.job}/{context.index:06}-{secrets.token_hex(6)}.runs"
-            table.file = join_path(store, name)
+            name = f"{context.index:06}-{secrets.token_hex(6)}.runs"
+            table.file = join_path(store, f"{self._folder}/{name}")
             publish(table.file, parts, create_only=True)
             return pack(Mapped(table.dump(), []))
         return pack(name_parts(context.index, table, parts))
@@ -157,7 +160,7 @@ class ShuffleMapper(GroupMapper):
 
 
 def _checked(function: Callable[[Any, int], Any], shuffle: ShuffleSpec, key: Key) -> int:
-    partition = function(list(key) if isinstance(key, tuple) else key, shuffle.partitions)
+    partition = function(as_given(key), shuffle.partitions)
     if isinstance(partition, bool) or not isinstance(partition, int):
         kind = type(partition).__name__
         raise PermanentError(f"partitioner {shuffle.partitioner} returned a {kind}, not a number")

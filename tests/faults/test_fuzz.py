@@ -31,10 +31,12 @@ JOBS = [
     json.dumps(EVERY_FIELD).encode(),
     (ROOT / "jobs" / "pi.json").read_bytes(),
     b'{"mapper": "m", "inputs": []}',
-    b'{"mapper": ["m", "n"], "inputs": {"chain": [[1], {"range": [0, 9, 2]}, {"product": {"a": [1]}}]}}',
+    b'{"mapper": ["m", "n"], "inputs": {"chain": [[1], {"range": [0, 9, 2]}, {"product": '
+    b'{"a": [1]}}]}}',
     b'{"mapper": "m", "inputs": {"csv": ["x/*.csv", "s3://b/y.csv"], "header": ["a"], "types": '
     b'{"a": "int"}, "delimiter": ";", "split": "16MB"}, "reducer": "amr.top(3)"}',
-    b'{"mapper": "m", "inputs": {"function": "f", "body": {"n": [1]}}, "reducer": "r", "shuffle": {}}',
+    b'{"mapper": "m", "inputs": {"function": "f", "body": {"n": [1]}}, "reducer": "r", '
+    b'"shuffle": {}}',
 ]
 MANIFESTS = [
     (ROOT / "functions" / "functions.toml").read_bytes(),

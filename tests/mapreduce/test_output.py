@@ -104,3 +104,12 @@ def test_rows_of_csv_have_the_same_columns(run: Run, tmp_path: Path) -> None:
         run("shapes.same", [{"a": 1}, {"b": 1}], reducer="amr.list", output=path)
     with pytest.raises(JobFailedError, match="a list or an object"):
         run("shapes.same", [1], reducer="amr.list", output=path)
+
+
+@pytest.mark.bad_input(44)
+def test_text_that_a_spreadsheet_would_run_is_written_as_text(run: Run, tmp_path: Path) -> None:
+    path = str(tmp_path / "x.csv")
+    row = ["=cmd|' /C calc'!A0", "+1+1", "@sum", "-5", "+1e3", -7, 1.5, "plain"]
+    run("shapes.same", [row], reducer="amr.list", output=path)
+    (found,) = csv.reader(Path(path).read_text().splitlines())
+    assert found == ["'=cmd|' /C calc'!A0", "'+1+1", "'@sum", "-5", "+1e3", "-7", "1.5", "plain"]

@@ -1,0 +1,198 @@
+"""A job in this process, one call after the other: no Redis, no retries, and a debugger works."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from collections.abc import Iterable, Iterator
+from types import GeneratorType
+from typing import Any, cast
+
+import orjson
+
+from amr import wire
+from amr.errors import UsageError
+from amr.inputs import encode_input, make_bodies, pack_items
+from amr.invokers.base import Invoker
+from amr.invokers.context import Context, LogSink
+from amr.invokers.failures import describe_failure
+from amr.invokers.registry import Registry
+from amr.job import JobSpec
+from amr.reducers import builtin_reducer, is_builtin
+from amr.shuffle.keys import Key, as_given, as_key, order_of, partitions_by_hash
+from amr.sourcespec import FunctionSource
+from amr.task import Stage, Task
+from amr.worker.keyed import keyed_function, keyed_reducer
+from amr.worker.mapper import plain_mapper
+from amr.worker.own_reducer import OwnReducer
+from amr.worker.pairs import PairsMapper
+from amr.worker.part_file import write_part
+from amr.worker.written import Written
+
+_JOB = "sequential"
+
+
+class SequentialRun:
+    """Runs one job; its result is that of the workers, for functions that are the same each time.
+
+    An exception of a function ends it, unless the job goes on after failures. A combiner is not
+    called.
+
+    Args:
+        spec: the job.
+        registry: its functions.
+    """
+
+    def __init__(self, spec: JobSpec, registry: Registry) -> None:
+        self._spec = spec
+        self._registry = registry
+        self._state: dict[str, Any] = {}
+
+    def run(self) -> bytes:
+        """Returns the result as JSON."""
+        outputs: list[bytes] = []
+        failures: list[dict[str, Any]] = []
+        mapper = self._mapper()
+        mapper.prepare()
+        for index, body in enumerate(self._bodies()):
+            data = encode_input(index, body)
+            try:
+                outputs.append(self._call(mapper, "map", index, data))
+            except Exception as error:
+                if self._spec.on_failure == "fail":
+                    raise
+                told = describe_failure(error, mapper.name)
+                failed = {"type": told.type, "message": told.message}
+                failures.append({"index": index, "input": body, "error": failed, "attempts": 1})
+        if len(failures) > self._spec.tolerated_failures(len(outputs) + len(failures)):
+            raise UsageError(f"{len(failures)} map tasks failed: {failures[0]['error']['message']}")
+        if self._spec.shuffle is not None:
+            return self._reduce_by_key(outputs)
+        if self._spec.reducer is not None:
+            return self._reduce(outputs, failures)
+        return self._without_reducer(outputs, failures)
+
+    def _bodies(self) -> Iterable[Any]:
+        source = self._spec.inputs
+        if isinstance(source, FunctionSource):
+            return pack_items(self._spec, self._items(source))
+
+        def outputs_of(job: str) -> Iterable[Any]:
+            raise UsageError(f"the outputs of job {job} are in Redis: run it without --sequential")
+
+        return make_bodies(self._spec, None, outputs_of)[0]
+
+    def _mapper(self) -> Invoker:
+        if self._spec.shuffle is not None:
+            return PairsMapper(self._spec, self._registry)
+        mapper = plain_mapper(self._spec, self._registry)
+        is_last = self._spec.output is not None and self._spec.reducer is None
+        return Written(mapper, self._spec) if is_last else mapper
+
+    def _items(self, source: FunctionSource) -> Iterable[Any]:
+        function = self._registry.find(source.function)
+        function.prepare()
+        context = self._context("source", 0)
+        if function.concurrent:
+            items = asyncio.run(function.call_async(source.body, context))
+        else:
+            items = function.call(source.body, context)
+        return cast(Iterable[Any], items)
+
+    def _call(self, invoker: Invoker, stage: Stage, index: int, body: bytes) -> bytes:
+        context = self._context(stage, index, body)
+        if invoker.concurrent:
+            return asyncio.run(invoker.invoke_async(body, context))
+        return invoker.invoke(body, context)
+
+    def _context(self, stage: Stage, index: int, body: bytes = b"") -> Context:
+        return Context(Task(b"0-0", _JOB, stage, index, 1, body), None, self._state, _Stderr())
+
+    def _without_reducer(self, outputs: list[bytes], failures: list[dict[str, Any]]) -> bytes:
+        joined = b"[" + b",".join(outputs) + b"]"
+        results = wire.join_lists(outputs) if self._spec.is_grouped else joined
+        told: dict[str, Any] = {}
+        if self._spec.output is not None:
+            told["parts"] = orjson.loads(joined)
+        elif self._spec.on_failure == "fail":
+            return results
+        else:
+            values = orjson.loads(results)
+            told["results"] = {"count": len(values), "results": values}
+        if self._spec.on_failure != "fail":
+            told["failures"] = {"count": len(failures), "results": failures}
+        return wire.dumps(told)
+
+    def _reduce(self, outputs: list[bytes], failures: list[dict[str, Any]]) -> bytes:
+        name = self._spec.reducer or ""
+        reducer: Invoker = OwnReducer(name) if is_builtin(name) else self._registry.find(name)
+        if self._spec.output is not None:
+            reducer = Written(reducer, self._spec)
+        reducer.prepare()
+        values = orjson.loads(b"[" + b",".join(outputs) + b"]")
+        if self._spec.is_grouped:
+            values = [value for group in values for value in group]
+        body = {**self._spec.reduce, "inputs": values}
+        if self._spec.on_failure != "fail":
+            body["failures"] = failures
+        result = self._call(reducer, "reduce", 0, wire.dumps(body))
+        return result if self._spec.output is None else b'{"parts":[' + result + b"]}"
+
+    def _reduce_by_key(self, outputs: list[bytes]) -> bytes:
+        groups: dict[Key, list[Any]] = {}
+        for output in outputs:
+            for key, value in orjson.loads(output):
+                groups.setdefault(as_key(key), []).append(value)
+        parts = []
+        for partition, keys in enumerate(self._partitions(sorted(groups, key=order_of(groups)))):
+            context = self._context("reduce", partition)
+            reduced = self._reduced(keys, groups, context)
+            if self._spec.output is not None:
+                parts.append(write_part(self._spec, reduced, context))
+            else:
+                parts += reduced
+        joined = b"[" + b",".join(parts) + b"]"
+        return joined if self._spec.output is None else b'{"parts":' + joined + b"}"
+
+    def _partitions(self, keys: list[Key]) -> list[list[Key]]:
+        shuffle = self._spec.shuffle
+        assert shuffle is not None
+        by_partition: list[list[Key]] = [[] for _ in range(shuffle.partitions)]
+        if shuffle.partitioner == "range":
+            for at, key in enumerate(keys):
+                by_partition[at * shuffle.partitions // len(keys)].append(key)
+            return by_partition
+        if shuffle.partitioner == "hash":
+            chosen = partitions_by_hash(keys, shuffle.partitions)
+        else:
+            function = keyed_function(self._registry, shuffle.partitioner, "partitions")
+            chosen = [function(as_given(key), shuffle.partitions) for key in keys]
+        for key, partition in zip(keys, chosen, strict=True):
+            by_partition[partition % shuffle.partitions].append(key)
+        return by_partition
+
+    def _reduced(
+        self, keys: list[Key], groups: dict[Key, list[Any]], context: Context
+    ) -> Iterator[bytes]:
+        name = self._spec.reducer or ""
+        context.reduce = self._spec.reduce
+        if is_builtin(name):
+            reducer = builtin_reducer(name)
+        else:
+            reducer = keyed_reducer(self._registry, name, context)
+        for key in keys:
+            output = reducer(as_given(key), iter(groups[key]))
+            if inspect.iscoroutine(output):
+                output = asyncio.run(output)
+            if isinstance(output, GeneratorType):
+                yield from map(wire.dumps, output)
+            else:
+                yield wire.dumps((key, output))
+
+
+class _Stderr(LogSink):
+    """Shows what functions log."""
+
+    def append(self, task: Task, level: str, text: str) -> None:
+        print(f"{level}: {text}", file=sys.stderr)

@@ -1,0 +1,118 @@
+"""`amr run --sequential`: the same results in one process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amr.client import Client
+from amr.invokers.registry import Registry
+from amr.job import parse_job
+from amr.jobfile import load_job
+from amr.local_run import LocalInstance
+from amr.sequential import SequentialRun
+from amr.worker.order import Functions
+from tests.mapreduce.conftest import FUNCTIONS
+from tests.support.cli import amr
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = sorted(path.stem for path in (ROOT / "jobs").glob("*.json"))
+PRODUCTS = json.loads((ROOT / "jobs" / "data" / "products.json").read_text())
+
+
+def sequential(functions: Path, **document: Any) -> Any:
+    return json.loads(SequentialRun(parse_job(document), Registry.load(functions)).run())
+
+
+def test_shipped_jobs_give_what_workers_give(tmp_path: Path) -> None:
+    registry = Registry.load(ROOT / "functions")
+    served = Functions(str(ROOT / "functions"), {})
+    with LocalInstance(served, 2) as instance, Client(instance.target) as client:
+        for name in SHIPPED:
+            if name.startswith("pi"):
+                continue  # it is random
+            parameters = {"products": PRODUCTS} if name == "cohorts" else {}
+            spec = load_job(ROOT / "jobs" / f"{name}.json", parameters)
+            if spec.output is not None:
+                spec = spec.model_copy(update={"output": None})
+            found = json.loads(SequentialRun(spec, registry).run())
+            assert found == client.invoke(spec).result(60), name
+
+
+@pytest.mark.parametrize(
+    ("document", "result"),
+    [
+        ({"mapper": "shapes.double", "inputs": [1, 2]}, [2, 4]),
+        ({"mapper": "shapes.later", "inputs": {"range": 3}, "batch": 2}, [100, 101, 102]),
+        ({"mapper": "shapes.double", "inputs": [1, 2], "reducer": "amr.sum"}, 6),
+        ({"mapper": "shapes.double", "inputs": {"function": "shapes.listed_later"}}, [2, 4, 6]),
+        (
+            {
+                "mapper": "shapes.words",
+                "inputs": ["b a", "a"],
+                "reducer": "shapes.total_later",
+                "shuffle": {"partitions": 1},
+            },
+            [["a", 2], ["b", 1]],
+        ),
+        (
+            {
+                "mapper": "shapes.broken_at_7",
+                "inputs": [6, 7],
+                "on_failure": "collect",
+            },
+            {
+                "results": {"count": 1, "results": [6]},
+                "failures": {
+                    "count": 1,
+                    "results": [
+                        {
+                            "index": 1,
+                            "input": 7,
+                            "error": {
+                                "type": "ValueError",
+                                "message": "shapes.broken_at_7: seven (shapes.py:37)",
+                            },
+                            "attempts": 1,
+                        }
+                    ],
+                },
+            },
+        ),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_results_of_all_shapes(document: dict[str, Any], result: Any) -> None:
+    assert sequential(FUNCTIONS, **document) == result
+
+
+def test_an_exception_comes_out_as_it_is() -> None:
+    with pytest.raises(ValueError, match="seven"):
+        sequential(FUNCTIONS, mapper="shapes.broken_at_7", inputs=[7])
+
+
+def test_parts_are_written(tmp_path: Path) -> None:
+    path = str(tmp_path / "{job}-{partition}.json")
+    shuffle = {"partitions": 2}
+    document = {"mapper": "shapes.words", "inputs": ["a b c"], "reducer": "amr.sum"}
+    parts = sequential(FUNCTIONS, **document, shuffle=shuffle, output=path)["parts"]
+    assert sum(part["outputs"] for part in parts) == 3
+    assert len(json.loads(Path(parts[0]["path"]).read_text())) == parts[0]["outputs"]
+
+
+def test_the_command_runs_without_a_redis(tmp_path: Path) -> None:
+    job = tmp_path / "job.json"
+    job.write_text(json.dumps({"mapper": "shapes.double", "inputs": {"param": "numbers"}}))
+    functions = ("--functions", str(FUNCTIONS))
+    done = amr("run", "--sequential", "--param", "numbers=[1,2]", str(job), *functions)
+    assert (done.code, json.loads(done.out)) == (0, [2, 4])
+    failed = amr("run", "--sequential", "--param", "numbers=[[]]", str(job), *functions)
+    assert (failed.code, json.loads(failed.out)) == (0, [[]])
+    failed = amr("run", "--sequential", "--param", "numbers=[{}]", str(job), *functions)
+    assert (failed.code, failed.out) == (1, "")
+    assert "shapes.py" in failed.err
+    assert "TypeError: shapes.double: unsupported operand" in failed.err
+    assert "amr/sequential.py" not in failed.err
