@@ -46,7 +46,8 @@ def attempt(
     elapsed_s = perf_counter() - started
     if len(output) > most_bytes:
         return Outcome(task, None, _too_large(invoker, output, most_bytes), None, elapsed_s)
-    return Outcome(task, output, None, context.counters, elapsed_s)
+    skipped = tuple(context.skipped)
+    return Outcome(task, output, None, context.counters, elapsed_s, skipped=skipped)
 
 
 async def attempt_async(
@@ -71,7 +72,8 @@ async def attempt_async(
     elapsed_s = perf_counter() - started
     if len(output) > most_bytes:
         return Outcome(task, None, _too_large(invoker, output, most_bytes), None, elapsed_s)
-    return Outcome(task, output, None, context.counters, elapsed_s)
+    skipped = tuple(context.skipped)
+    return Outcome(task, output, None, context.counters, elapsed_s, skipped=skipped)
 
 
 def timeout_error(timeout_s: float | None) -> TaskTimeoutError:

@@ -256,6 +256,7 @@ def _record(spec: JobSpec, digest: str) -> JobRecord:
         rate="" if spec.rate is None else spec.rate,
         partitions=0 if spec.shuffle is None else spec.shuffle.partitions,
         backup=spec.backup,
+        skip_most="" if spec.skip_bad_records is None else spec.skip_bad_records,
     )
 
 

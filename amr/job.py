@@ -156,6 +156,11 @@ class JobSpec(SpecObject):
             "reducer, or tolerate up to a fraction of them."
         ),
     )
+    skip_bad_records: Annotated[float | None, Check(fields.skip_limit, fields.SKIP_SCHEMA)] = Field(
+        default=None,
+        description="Records of batches and splits that may be given up after their task's "
+        "attempts: a number, or a fraction of all; the others of their task count.",
+    )
     backup: Annotated[bool, Check(fields.flag, {"type": "boolean"})] = Field(
         default=True,
         description="Whether a task that runs much longer than the others at the end of a stage "
@@ -245,7 +250,7 @@ class JobSpec(SpecObject):
             "mapper": self.mapper,
             "inputs": self.inputs.document() if isinstance(self.inputs, Source) else None,
             "batch": self.batch,
-            "call": None if self.call == "record" else self.call,
+            "call": self.call,
             "reducer": self.reducer,
             "shuffle": self.shuffle.header() if self.shuffle is not None else None,
             "reduce": self.reduce if self.reducer is not None else None,
@@ -262,6 +267,7 @@ class JobSpec(SpecObject):
             "concurrency": self.concurrency,
             "rate": self.rate,
             "on_failure": {"tolerate": policy.fraction} if isinstance(policy, Tolerate) else policy,
+            "skip_bad_records": self.skip_bad_records,
             "backup": None if self.backup else False,
             "ttl": self.ttl_s,
             "durability": self.durability,

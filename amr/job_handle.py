@@ -23,7 +23,7 @@ from amr.states import JobState
 from amr.store.connection import redis_errors
 from amr.store.events import Event, EventReader
 from amr.store.results import outputs_json, parts_json, reduced_json
-from amr.store.status import FailedTask, JobStatus
+from amr.store.status import FailedTask, JobStatus, SkippedRecord
 
 _BLOCK_S = 2.0
 
@@ -131,6 +131,12 @@ class Job(JobControl):
         self.status()
         with redis_errors(self._session.target):
             yield from self._session.inspector.failures(self.id)
+
+    def skipped(self) -> Iterator[SkippedRecord]:
+        """Yields the records that were given up, in input order."""
+        self.status()
+        with redis_errors(self._session.target):
+            yield from self._session.inspector.skipped(self.id)
 
     def events(
         self, *, since_ms: int = 0, follow: bool = True, lines: bool = True

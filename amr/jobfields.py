@@ -49,6 +49,7 @@ FUNCTIONS_SCHEMA = {
 }
 BATCH_SCHEMA = {"type": ["integer", "null"], "minimum": 1, "maximum": 100_000}
 CALL_SCHEMA = {"enum": ["record", "batch"]}
+SKIP_SCHEMA = {"type": ["number", "null"], "minimum": 0}
 NAME_SCHEMA = {"type": ["string", "null"], "minLength": 1, "maxLength": 100}
 REDUCE_SCHEMA = {
     "type": "object",
@@ -286,6 +287,22 @@ def reduce_limit(value: Any, earlier: Earlier) -> float | None:
 def rate(value: Any, _: Earlier) -> float | None:
     """Allows a rate; null and "none" are no limit. Returns the number a second."""
     return None if value in (None, "none") else parse_rate(value)
+
+
+def skip_limit(value: Any, earlier: Earlier) -> float | None:
+    """Allows a number of records, or a fraction below 1, where a task has several; or null."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1e12:
+        raise ValueError(f"must be a number of records or a fraction of them, found {found(value)}")
+    if value > 1 and value != int(value):
+        raise ValueError(f"must be a whole number, or a fraction below 1; found {found(value)}")
+    is_split = getattr(earlier.get("inputs"), "is_split", False)
+    if earlier.get("batch", 1) is None and not is_split:
+        raise ValueError('is about the records of a task: give "batch" or a "split" as well')
+    if earlier.get("call") == "batch":
+        raise ValueError('needs a mapper that is called for each record: leave "call" out')
+    return value
 
 
 def flag(value: Any, _: Earlier) -> bool:

@@ -328,6 +328,7 @@ class MapperTrigger:
     ) -> None:
         """Runs a sync function on this thread."""
         self._slot.begin(task.entry_id, limit_s)
+        context.mark = self._slot.mark
         outcome = attempt(step.invoker, task, body, context, self._interrupter, self._most_bytes)
         self._slot.end()
         self._pace.ran(outcome.elapsed_s, 1)

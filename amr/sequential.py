@@ -86,7 +86,7 @@ class SequentialRun:
     def _mapper(self) -> Invoker:
         if self._spec.shuffle is not None:
             return PairsMapper(self._spec, self._registry)
-        mapper = plain_mapper(self._spec, self._registry)
+        mapper = plain_mapper(self._spec, self._registry, lambda *_: set())
         is_last = self._spec.output is not None and self._spec.reducer is None
         return Written(mapper, self._spec) if is_last else mapper
 

@@ -92,6 +92,7 @@ class Outcome(NamedTuple):
         counters: what the function counted in this attempt, or None.
         elapsed_s: seconds of the worker's time that the call took.
         took_s: seconds from its start to its end, where that is longer.
+        skipped: positions of records that were given up, and their errors as JSON.
     """
 
     task: Task
@@ -100,3 +101,4 @@ class Outcome(NamedTuple):
     counters: dict[str, int] | None
     elapsed_s: float
     took_s: float = 0.0
+    skipped: tuple[tuple[int, bytes], ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,3 +72,20 @@ def test_several_parts_need_several_paths() -> None:
     assert job(output="x.json", shuffle={"partitions": 1}).output == "x.json"
     assert job(output="x.json").under(Path("/home")).output == "/home/x.json"
     assert job(output="s3://b/x.json").under(Path("/home")).output == "s3://b/x.json"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, 'give "batch" or a "split"'),
+        ({"batch": 2, "call": "batch"}, 'leave "call" out'),
+        ({"batch": 2, "skip_bad_records": -1}, "a number of records"),
+        ({"batch": 2, "skip_bad_records": 1.5}, "a whole number, or a fraction"),
+        ({"batch": 2, "skip_bad_records": "5"}, "a number of records"),
+    ],
+)
+def test_bad_records_are_skipped_where_tasks_have_several(
+    fields: dict[str, Any], message: str
+) -> None:
+    assert message in mistake("$.skip_bad_records", **{"skip_bad_records": 5, **fields})
+    assert job(batch=2, skip_bad_records=0.01).skip_bad_records == 0.01

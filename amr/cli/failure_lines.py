@@ -8,7 +8,7 @@ from amr.log import one_line
 from amr.wire import dumps
 
 if TYPE_CHECKING:
-    from amr.store.status import FailedTask
+    from amr.store.status import FailedTask, SkippedRecord
 
 _SHOWN_INPUT = 500
 
@@ -24,6 +24,14 @@ def describe_failed(failed: FailedTask) -> str:
         lines.append(f"  worker  {one_line(worker)}")
     trace = error.get("traceback", "").rstrip().splitlines()
     return "\n".join([*lines, *(f"  | {one_line(line)}" for line in trace)])
+
+
+def describe_skipped(skipped: SkippedRecord) -> str:
+    """Returns what is known of a record that was given up, as a line for people."""
+    error = {name: one_line(str(value)) for name, value in skipped.error.items()}
+    place = f"map[{skipped.index}] record {skipped.record}, skipped"
+    shown = "" if skipped.input is None else f"\n  input   {_short(skipped.input)}"
+    return f"{place}: {error.get('type', '')}: {error.get('message', '')}{shown}"
 
 
 def _short(value: object) -> str:

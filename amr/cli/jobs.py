@@ -102,15 +102,20 @@ def failures(
     """Show the tasks that are out of attempts: errors, tracebacks, workers, inputs."""
     import orjson
 
-    from amr.cli.failure_lines import describe_failed
+    from amr.cli.failure_lines import describe_failed, describe_skipped
 
     count = 0
     with open_client(redis_url, streams=streams) as client:
         for failed in client.job(job).iter_failures():
             count += 1
             put(orjson.dumps(asdict(failed)).decode() if as_json else describe_failed(failed))
+        skipped = 0
+        for record in client.job(job).skipped():
+            skipped += 1
+            put(orjson.dumps(asdict(record)).decode() if as_json else describe_skipped(record))
     if not as_json:
-        say(f"{count:,} failed task(s)" + (f": amr redrive {job}" if count else ""))
+        more = f", {skipped:,} skipped record(s)" if skipped else ""
+        say(f"{count:,} failed task(s)" + (f": amr redrive {job}" if count else "") + more)
 
 
 def _as_row(status: JobStatus) -> dict[str, Any]:

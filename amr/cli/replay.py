@@ -89,7 +89,7 @@ def _map_task(job: Job, spec: JobSpec, registry: Registry, index: int) -> tuple[
     task = Task(b"0-0", job.id, "map", index, 1, found)
     if spec.shuffle is not None:
         return PairsMapper(spec, registry), task
-    return plain_mapper(spec, registry), task
+    return plain_mapper(spec, registry, job.inspector.skipped_of), task
 
 
 def _reduce_task(

@@ -37,6 +37,7 @@ def show_status(status: JobStatus) -> None:
         *([("reduced", f"{status.reduced} of {status.partitions}")] if status.partitions else ()),
         ("retries", status.retries),
         *([("backups", status.backups)] if status.backups else ()),
+        *([("skipped records", status.skipped)] if status.skipped else ()),
         ("concurrency", status.concurrency),
         ("rate", "none" if status.rate is None else f"{status.rate:g}/s"),
         ("created", _moment(status.created_ms)),

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from amr.task import Stage, Task
@@ -81,7 +82,10 @@ class LogSink:
 class Context:
     """What a function may ask of its call: the second argument of those that take one."""
 
-    __slots__ = ("_logger", "_sink", "counters", "deadline", "record", "reduce", "state", "task")
+    __slots__ = (
+        "_logger", "_sink", "counters", "deadline", "mark", "record", "reduce", "skipped", "state",
+        "task",
+    )  # fmt: skip
 
     def __init__(
         self, task: Task, deadline: float | None, state: dict[str, Any], sink: LogSink
@@ -98,6 +102,10 @@ class Context:
         self.record: int | None = None
         #: The job's ``reduce``, for the reducer of a shuffled job; else empty.
         self.reduce: dict[str, Any] = {}
+        #: Records of the task that were given up: their positions, and their errors as JSON.
+        self.skipped: list[tuple[int, bytes]] = []
+        #: Is told the position of each record before it is mapped.
+        self.mark: Callable[[int], None] = _ignore
         #: What was counted in this attempt, or None.
         self.counters: dict[str, int] | None = None
 
@@ -144,9 +152,17 @@ class Context:
             self.counters = {}
         self.counters[name] = self.counters.get(name, 0) + n
 
+    def skip(self, record: int, error: bytes) -> None:
+        """Gives a record up: the task goes on without it."""
+        self.skipped.append((record, error))
+
     def write_line(self, level: str, text: str) -> None:
         """Adds a line to the job's log."""
         self._sink.append(self.task, level, text)
+
+
+def _ignore(_record: int) -> None:
+    """Tells nobody."""
 
 
 class ContextHandler(logging.Handler):

@@ -16,9 +16,11 @@ from amr.store.status import (
     FailedTask,
     JobSource,
     JobStatus,
+    SkippedRecord,
     Standing,
     field_order,
     read_failure,
+    read_skipped,
     read_standing,
     read_status,
 )
@@ -178,6 +180,26 @@ class Inspector:
                 record = repaired.get(field, record)
                 if record is not None:  # else it was redriven just now
                     yield read_failure(field, record, body)
+
+    def skipped_of(self, job: str, index: int) -> set[int]:
+        """Returns the positions of the records of one map task that were given up."""
+        return {at for task, at in self._skipped_names(job) if task == index}
+
+    def skipped(self, job: str) -> Iterator[SkippedRecord]:
+        """Yields the records that were given up, in input order."""
+        key = self._keys.job_key("skipped", job)
+        names = sorted(self._skipped_names(job))
+        for start in range(0, len(names), _PAGE):
+            page = names[start : start + _PAGE]
+            fields = [f"{index}:{record}" for index, record in page]
+            errors = self._link.run(Call(("HMGET", key, *fields), same))
+            for (index, record), error in zip(page, errors, strict=True):
+                yield read_skipped(index, record, error)
+
+    def _skipped_names(self, job: str) -> list[tuple[int, int]]:
+        names = self._link.run(Call(("HKEYS", self._keys.job_key("skipped", job)), same))
+        split = (name.partition(b":") for name in names)
+        return [(int(index), int(record)) for index, _, record in split]
 
     def _redriven_after(self, job: str, version: int) -> dict[str, bytes]:
         """Returns the failures that version ended with and that a later one may have repaired."""

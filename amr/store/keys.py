@@ -30,6 +30,7 @@ JOB_KEYS = {
     "inflight": (":inflight", "HASH"),  # task -> its entry, attempts and more
     "outputs": (":outputs", "HASH"),  # index -> output
     "runs": (":runs", "HASH"),  # "partition:index:n" -> sorted groups of keys and values
+    "skipped": (":skipped", "HASH"),  # "index:record" -> the error of a record that was given up
     "failures": (":failures", "HASH"),  # index -> "attempts error"
     "redriven": (":redriven", "HASH"),  # "index version" -> the failure that version ended with
     "counters": (":counters", "HASH"),  # name -> what the functions counted

@@ -15,6 +15,7 @@ STATUS_FIELDS = (
     "state", "total", "fed", "done", "failed", "delayed", "retried", "timed_out", "cancelled",
     "created", "ended", "error", "spec", "reducer", "task_us", "deadline", "paused",
     "concurrency", "rate", "version", "partitions", "reduced", "backups",
+    "skipped",
 )  # fmt: skip
 
 
@@ -45,6 +46,7 @@ class JobStatus:
         partitions: reduce tasks of a shuffled job; 0 where there is no shuffle.
         reduced: those of them that are done.
         backups: second executions of stragglers that were begun.
+        skipped: records that were given up.
         durability: who must have the result before it is handed out.
     """
 
@@ -74,6 +76,7 @@ class JobStatus:
     partitions: int = 0
     reduced: int = 0
     backups: int = 0
+    skipped: int = 0
 
     @property
     def live(self) -> bool:
@@ -108,6 +111,23 @@ class FailedTask:
             return shown_task(field_of("map", self.index))
         is_source = self.partition is None
         return shown_task(field_of("source" if is_source else "reduce", self.partition or 0))
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedRecord:
+    """A record that was given up, while the others of its task count.
+
+    Attributes:
+        index: of the map task.
+        record: position in its batch or split.
+        error: type and message.
+        input: the record, where it can be read and is not large; else None.
+    """
+
+    index: int
+    record: int
+    error: dict[str, Any]
+    input: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +207,7 @@ def read_status(job: str, row: list[Any], appended: int, counters: Any) -> JobSt
         partitions=int(field["partitions"] or 0),
         reduced=int(field["reduced"] or 0),
         backups=int(field["backups"] or 0),
+        skipped=int(field["skipped"] or 0),
     )
 
 
@@ -212,3 +233,9 @@ def read_failure(field: str, record: bytes, body: bytes | None) -> FailedTask:
 def _read_counters(reply: Any) -> dict[str, int]:
     flat = reply if isinstance(reply, list) else [x for pair in reply.items() for x in pair]
     return {name.decode(): int(value) for name, value in zip(flat[0::2], flat[1::2], strict=True)}
+
+
+def read_skipped(index: int, record: int, data: bytes) -> SkippedRecord:
+    """Returns a record that was given up from what is kept of it."""
+    error = orjson.loads(data)
+    return SkippedRecord(index, record, error, error.pop("input", None))

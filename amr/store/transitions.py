@@ -34,6 +34,8 @@ class JobRecord(NamedTuple):
         rate: most map tasks that begin in a second, or an empty string.
         partitions: reduce tasks of a shuffled job, 0 where there is no shuffle.
         backup: whether stragglers run a second time.
+        skip_most: records that may be given up, or below 1 a share of them; an empty string where
+            none is.
     """
 
     spec: bytes
@@ -49,6 +51,7 @@ class JobRecord(NamedTuple):
     rate: float | str = ""
     partitions: int = 0
     backup: bool = True
+    skip_most: float | str = ""
 
 
 class Done(NamedTuple):
@@ -59,12 +62,14 @@ class Done(NamedTuple):
         output: its output as JSON.
         counters: what it counted.
         runs: names and bytes of the runs of its pairs, where the job is shuffled.
+        skipped: positions of records that were given up, and their errors as JSON.
     """
 
     task: Task
     output: bytes
     counters: dict[str, int] | None
     runs: Sequence[tuple[str, bytes]] = ()
+    skipped: Sequence[tuple[int, bytes]] = ()
 
 
 class Transitions:
@@ -124,10 +129,16 @@ class Transitions:
             if item.counters
             for name, increment in item.counters.items()
         ]
+        skipped = [
+            (position, f"{item.task.index}:{record}", error)
+            for position, item in enumerate(done)
+            for record, error in item.skipped
+        ]
         stored = [(position, *run) for position, item in enumerate(done) for run in item.runs]
         longest = task_us if longest_us is None else longest_us
-        arguments: list[Argument] = [task_us, longest, len(counted), len(stored), *tasks]
-        arguments += chain(chain.from_iterable(counted), chain.from_iterable(stored))
+        counts = (len(counted), len(stored), len(skipped))
+        arguments: list[Argument] = [task_us, longest, *counts, *tasks]
+        arguments += chain.from_iterable(chain(counted, stored, skipped))
         return self._call("commit", job, arguments)
 
     def fail(
@@ -170,6 +181,7 @@ class Transitions:
         error: bytes,
         summary: str,
         timed_out: bool,
+        record: int | None = None,
     ) -> Call:
         """A task in the hands of a worker that is gone. REQUEUED attempt | DEAD | STALE | ALIVE.
 
@@ -181,9 +193,12 @@ class Transitions:
             error: what is kept of the error when the task is out of attempts, as JSON.
             summary: one line for people.
             timed_out: the worker was killed because the task ran past its limit.
+            record: position of the record that was being mapped, where that is known.
         """
-        arguments = (worker, task.entry_id, task.field, blame, int(alone), error, summary)
-        return self._call("recover", task.job, (*arguments, int(timed_out)))
+        known = (blame, int(alone), "" if record is None else record)
+        told = (error, summary, int(timed_out))
+        arguments = (worker, task.entry_id, task.field, *known, *told)
+        return self._call("recover", task.job, arguments)
 
     def forward(self, job: str, fields: Sequence[str]) -> Call:
         """Retries of one job whose time has come. OK forwarded."""

@@ -104,6 +104,7 @@ class Recoverer:
                     error=_error(worker, death),
                     summary=_summary(worker, death),
                     timed_out=death is not None and death.killed == "timeout",
+                    record=_record(death, task.entry_id),
                 )
                 for task in held.tasks
             ]
@@ -126,6 +127,13 @@ def _blame(death: Death | None, entry_id: bytes) -> Blame:
     if death.doing.entry_id == entry_id:
         return "running"
     return "unknown" if death.doing.concurrent else "idle"
+
+
+def _record(death: Death | None, entry_id: bytes) -> int | None:
+    """Returns the record of a task that its worker died of, where that is known."""
+    if _blame(death, entry_id) != "running" or death is None:
+        return None
+    return death.doing.record
 
 
 def _summary(worker: str, death: Death | None) -> str:

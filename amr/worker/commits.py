@@ -30,4 +30,4 @@ def commit_calls(
 
 def _done(outcome: Outcome) -> Done:
     output, runs = unpack(outcome.output or b"null")
-    return Done(outcome.task, output, outcome.counters, runs)
+    return Done(outcome.task, output, outcome.counters, runs, outcome.skipped)

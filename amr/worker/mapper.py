@@ -15,6 +15,7 @@ from amr.invokers.registry import Registry
 from amr.job import JobSpec
 from amr.sources.records import RecordReader
 from amr.sources.splits import read_split
+from amr.worker.bad_records import RecordByRecord, SkippedOf
 
 
 def find_mapper(spec: JobSpec, registry: Registry) -> Function:
@@ -27,8 +28,13 @@ def find_mapper(spec: JobSpec, registry: Registry) -> Function:
     return steps[0] if len(steps) == 1 else Chain(steps)
 
 
-def plain_mapper(spec: JobSpec, registry: Registry) -> Invoker:
+def plain_mapper(spec: JobSpec, registry: Registry, skipped_of: SkippedOf) -> Invoker:
     """Returns what the map tasks of a job without a shuffle are called with.
+
+    Args:
+        spec: the job.
+        registry: has its functions.
+        skipped_of: tells which records of a task were given up.
 
     Raises:
         PermanentError: a function is not known here.
@@ -36,6 +42,8 @@ def plain_mapper(spec: JobSpec, registry: Registry) -> Invoker:
     mapper = find_mapper(spec, registry)
     if not spec.is_grouped:
         return mapper
+    if spec.skip_bad_records is not None:
+        return SkippingMapper(mapper, RecordByRecord(spec, mapper, skipped_of))
     return BatchMapper(mapper) if spec.call == "batch" else RecordMapper(mapper)
 
 
@@ -101,6 +109,22 @@ class RecordMapper(GroupMapper):
                 note_call(error, where=f"record {context.record}")
                 raise
         return wire.dumps(outputs)
+
+
+class SkippingMapper(GroupMapper):
+    """The same, without the records that cannot be mapped."""
+
+    def __init__(self, inner: Function, records: RecordByRecord) -> None:
+        super().__init__(inner)
+        self._records = records
+
+    def invoke(self, body: bytes, context: Context) -> bytes:
+        """Calls a sync function for each record."""
+        return b"[" + b",".join(self._records.map(body, context, wire.dumps)) + b"]"
+
+    async def invoke_async(self, body: bytes, context: Context) -> bytes:
+        """Awaits an async function for each record in turn."""
+        return b"[" + b",".join(await self._records.map_async(body, context, wire.dumps)) + b"]"
 
 
 class BatchMapper(GroupMapper):

@@ -165,7 +165,9 @@ class Plans:
         return SourceCaller(plan.spec, source, function, self._gather)
 
     def _mapper(self, plan: JobPlan) -> Invoker:
-        return make_map_invoker(plan.spec, plan.folder, self._registry, self._store)
+        return make_map_invoker(
+            plan.spec, plan.folder, self._registry, self._inspector.skipped_of, self._store
+        )
 
     def _reducer(self, plan: JobPlan) -> Invoker:
         return make_reducer(plan.spec, plan.reduce, self._registry, self._inspector)

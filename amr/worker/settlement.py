@@ -81,7 +81,7 @@ class Settlement:
         """An attempt has ended."""
         with self._settling:
             self._outcomes.append(outcome)
-            if outcome.failure is None and outcome.task.stage == "map":
+            if outcome.failure is None and outcome.task.stage == "map" and not outcome.skipped:
                 self._journal_is_full |= not self._journal.append(outcome)
 
     def give_back(self, tasks: Iterable[Task]) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
+from amr import wire
 from amr.errors import PermanentError
 from amr.invokers import capture
 from amr.invokers.base import Function, Invoker
@@ -19,11 +20,12 @@ from amr.reducers import Reduce, builtin_combiner, is_builtin
 from amr.shuffle import collect, folds
 from amr.shuffle.collect import Collector, PairError, PartitionsOf
 from amr.shuffle.folds import Fold, find_fold
-from amr.shuffle.keys import Key, as_given, partitions_by_hash
+from amr.shuffle.keys import Key, as_given, as_key, partitions_by_hash
 from amr.shuffle.mapped import Mapped, lay_out, name_parts, pack
 from amr.shufflespec import ShuffleSpec
 from amr.storage.files import join_path
 from amr.storage.publish import publish
+from amr.worker.bad_records import RecordByRecord, SkippedOf
 from amr.worker.keyed import keyed_function
 from amr.worker.mapper import GroupMapper, find_mapper, plain_mapper, records_of
 
@@ -31,21 +33,32 @@ from amr.worker.mapper import GroupMapper, find_mapper, plain_mapper, records_of
 _STORED_FROM_BYTES = 256 * 1024
 
 
-def make_map_invoker(spec: JobSpec, folder: str, registry: Registry, store: str | None) -> Invoker:
+def make_map_invoker(
+    spec: JobSpec,
+    folder: str,
+    registry: Registry,
+    skipped_of: SkippedOf,
+    store: str | None,
+) -> Invoker:
     """Returns what the map tasks of a job are called with.
 
     Args:
         spec: the job.
         folder: of the job's files in a store.
         registry: has its functions.
+        skipped_of: tells which records of a task were given up.
         store: for large runs, where the job names none.
 
     Raises:
         PermanentError: a function is not known here.
     """
     if spec.shuffle is None:
-        return plain_mapper(spec, registry)
-    return ShuffleMapper(find_mapper(spec, registry), spec, folder, registry, store)
+        return plain_mapper(spec, registry, skipped_of)
+    mapper = find_mapper(spec, registry)
+    records = None
+    if spec.skip_bad_records is not None:
+        records = RecordByRecord(spec, mapper, skipped_of)
+    return ShuffleMapper(mapper, spec, folder, registry, store, records)
 
 
 class ShuffleMapper(GroupMapper):
@@ -57,6 +70,7 @@ class ShuffleMapper(GroupMapper):
         folder: of its files in a store.
         registry: has the combiner and the partitioner.
         store: for large runs, where the job names none.
+        records: goes on after bad records; None where they fail the task.
     """
 
     def __init__(
@@ -66,8 +80,10 @@ class ShuffleMapper(GroupMapper):
         folder: str,
         registry: Registry,
         store: str | None,
+        records: RecordByRecord | None,
     ) -> None:
         super().__init__(inner)
+        self._records = records
         assert spec.shuffle is not None
         self._spec = spec
         self._shuffle = shuffle = spec.shuffle
@@ -84,6 +100,9 @@ class ShuffleMapper(GroupMapper):
     def invoke(self, body: bytes, context: Context) -> bytes:
         """Calls a sync mapper for all of the task's records; its pairs are taken as they come."""
         collector = self._collector()
+        if self._records is not None:
+            collector.add(chain.from_iterable(self._records.map(body, context, _checked_pairs)))
+            return self._pack(collector, context)
         records = records_of(self._spec, body)
         call = self.inner.bound(context)
         try:
@@ -105,6 +124,10 @@ class ShuffleMapper(GroupMapper):
     async def invoke_async(self, body: bytes, context: Context) -> bytes:
         """Awaits an async or HTTP mapper for each of the task's records in turn."""
         collector = self._collector()
+        if self._records is not None:
+            pairs = await self._records.map_async(body, context, _checked_pairs)
+            collector.add(chain.from_iterable(pairs))
+            return self._pack(collector, context)
         for record in _numbered(records_of(self._spec, body), context):
             try:
                 collector.add(await self.inner.call_async(record, context))
@@ -165,6 +188,13 @@ def _checked(function: Callable[[Any, int], Any], shuffle: ShuffleSpec, key: Key
         kind = type(partition).__name__
         raise PermanentError(f"partitioner {shuffle.partitioner} returned a {kind}, not a number")
     return partition % shuffle.partitions
+
+
+def _checked_pairs(output: Any) -> list[tuple[Key, Any]]:
+    """Returns the pairs of one record: what is wrong with them is found before one counts."""
+    pairs = [(as_key(key), value) for key, value in output]
+    wire.dumps(pairs)
+    return pairs
 
 
 def _numbered(records: Iterable[Any], context: Context) -> Iterator[Any]:

@@ -17,6 +17,8 @@ from amr.worker.journal import JOURNAL_BYTES, Journal
 SLOT_BYTES = 64
 _ENTRY_BYTES = 40
 _LIMIT = struct.Struct("<Qq")
+_RECORD = struct.Struct("<Q")  # behind the limit; 0 for none, else the position and 1
+_RECORD_AT = _ENTRY_BYTES + _LIMIT.size
 
 
 class Doing(NamedTuple):
@@ -26,11 +28,13 @@ class Doing(NamedTuple):
         entry_id: entry of the task that is running, sync or alone; or empty.
         kill_at_ns: monotonic time after which the worker is to be killed, or 0.
         concurrent: async and HTTP calls that are running.
+        record: position of the record of the task that is being mapped, where it is told.
     """
 
     entry_id: bytes
     kill_at_ns: int
     concurrent: int
+    record: int | None = None
 
 
 class Slots:
@@ -78,8 +82,13 @@ class Slot:
     def begin(self, entry_id: bytes, limit_s: float | None) -> None:
         """A sync task starts; the worker is to be killed ``limit_s`` seconds from now."""
         self._in_sync = True
+        _RECORD.pack_into(self._memory, _RECORD_AT, 0)
         _LIMIT.pack_into(self._memory, _ENTRY_BYTES, _from_now_ns(limit_s), self._concurrent)
         self._entry[:] = entry_id.ljust(_ENTRY_BYTES, b"\0")
+
+    def mark(self, record: int) -> None:
+        """A record of the sync task is mapped now."""
+        _RECORD.pack_into(self._memory, _RECORD_AT, record + 1)
 
     def end(self) -> None:
         """The sync task ended."""
@@ -112,7 +121,9 @@ class Slot:
     def read(self) -> Doing:
         """Returns what the slot says."""
         kill_at_ns, concurrent = _LIMIT.unpack_from(self._memory, _ENTRY_BYTES)
-        return Doing(bytes(self._entry).rstrip(b"\0"), kill_at_ns, concurrent)
+        (record,) = _RECORD.unpack_from(self._memory, _RECORD_AT)
+        entry = bytes(self._entry).rstrip(b"\0")
+        return Doing(entry, kill_at_ns, concurrent, record - 1 if record else None)
 
 
 def _from_now_ns(limit_s: float | None) -> int:

@@ -96,7 +96,13 @@ class StoreBench:
         return reply
 
     def recover(
-        self, task: Task, blame: Blame = "running", *, alone: bool = True, worker: str = "w1"
+        self,
+        task: Task,
+        blame: Blame = "running",
+        *,
+        alone: bool = True,
+        worker: str = "w1",
+        record: int | None = None,
     ) -> Reply:
         call = self.transitions.recover(
             worker,
@@ -106,6 +112,7 @@ class StoreBench:
             error=b'{"type":"WorkerDied"}',
             summary="WorkerDied: gone",
             timed_out=False,
+            record=record,
         )
         reply: Reply = self.link.run(call)
         return reply

@@ -66,7 +66,7 @@ def test_a_slot_tells_what_runs_and_until_when() -> None:
     slots = Slots(2)
     reader = Slots(2, slots.file_number).slot(1)
     slot = slots.slot(1)
-    assert reader.read() == (b"", 0, 0)
+    assert reader.read() == (b"", 0, 0, None)
     slot.begin(b"1763676800000-12", 5.0)
     doing = reader.read()
     assert doing.entry_id == b"1763676800000-12"
@@ -74,10 +74,14 @@ def test_a_slot_tells_what_runs_and_until_when() -> None:
     slot.watch_concurrent(3, 99)
     assert reader.read().kill_at_ns == doing.kill_at_ns
     slot.end()
-    assert reader.read() == (b"", 0, 3)
+    slot.mark(7)
+    assert reader.read() == (b"", 0, 3, 7)
+    slot.begin(b"1-1", None)
+    assert reader.read() == (b"1-1", 0, 3, None)
+    slot.end()
     slot.watch_concurrent(2, 99)
-    assert reader.read() == (b"", 99, 2)
-    assert slots.slot(0).read() == (b"", 0, 0)
+    assert reader.read() == (b"", 99, 2, None)
+    assert slots.slot(0).read() == (b"", 0, 0, None)
     slots.close()
 
 

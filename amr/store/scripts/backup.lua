@@ -16,7 +16,8 @@ if job.backup == '0' or job.paused or not job.p95_us or done == 0 then return { 
 -- While tasks wait for a worker, no worker is idle.
 if job.state == 'mapping' and job.fed < job.total then return { 'OK', 0 } end -- guard
 local last_ms, last_seq = last_delivered()
-local waiting = redis.call('XRANGE', stream_key, '(' .. string.format('%.0f-%.0f', last_ms, last_seq), '+', 'COUNT', 1)
+local behind = string.format('(%.0f-%.0f', last_ms, last_seq)
+local waiting = redis.call('XRANGE', stream_key, behind, '+', 'COUNT', 1)
 if #waiting > 0 then return { 'OK', 0 } end -- guard
 
 local slow_ms = math.max(tonumber(least_ms), SLOWER_THAN * job.p95_us / 1000)

@@ -1,15 +1,16 @@
 -- commit: the outputs of map tasks, each counted once; the last one starts the reduce.
 -- Moves:   in flight -> done; waiting -> in flight; mapping -> reducing or succeeded
 -- KEYS:    stream job inflight outputs runs counters delayed workers epoch
--- ARGV:    task_us longest_us counted stored tasks...
+-- ARGV:    task_us longest_us counted stored skips tasks...
 -- Returns: OK accepted remaining workers | GONE
 -- Again:   a task that is no longer in flight is settled and changes nothing.
 -- Include: job emit count feed settle complete durations
 
 -- `tasks` are index, entry and output in turn. Behind them stand `counted` rows of the task's
 -- position (from 0), the counter's name and its increment; then `stored` rows of the position, and
--- the field and bytes of one of its runs.
-local first_run = #ARGV - stored * 3 + 1
+-- the field and bytes of one of its runs; then `skips` rows of it, a record's name and its error.
+local first_skip = #ARGV - skips * 3 + 1
+local first_run = first_skip - stored * 3
 local last = first_run - 1 - counted * 3
 local entries = {}
 for at = tasks, last, 3 do entries[#entries + 1] = ARGV[at + 1] end
@@ -50,8 +51,11 @@ if #taken > 0 then
   for at = last + 1, first_run - 1, 3 do
     if is_taken[tonumber(ARGV[at])] then count(ARGV[at + 1], ARGV[at + 2]) end -- guard: is_taken[tonumber(ARGV[at])]
   end
-  for at = first_run, #ARGV, 3 do
+  for at = first_run, first_skip - 1, 3 do
     if is_taken[tonumber(ARGV[at])] then redis.call('HSET', runs_key, ARGV[at + 1], ARGV[at + 2]) end -- guard: is_taken[tonumber(ARGV[at])]
+  end
+  for at = first_skip, #ARGV, 3 do
+    if is_taken[tonumber(ARGV[at])] then skip(job, ARGV[at + 1], ARGV[at + 2]) end -- guard: is_taken[tonumber(ARGV[at])]
   end
   job.done = job.done + #taken
   -- A batch tells more of the tasks' cost than a single one does.
@@ -71,6 +75,10 @@ if since >= 10000 or (tenth and since >= 200) then
 end
 
 write_counts(job)
-complete(job)
+if too_many_skipped(job, false) then
+  end_job(job, 'failed', job.skipped .. ' bad records are more than skip_bad_records allows')
+else
+  complete(job)
+end
 settle(entries)
 return { 'OK', #taken, redis.call('LLEN', inputs_key) - job.done - job.failed, workers }

@@ -2,10 +2,10 @@
 -- Moves:   in flight -> in flight with a new entry, or failed; waiting -> in flight;
 --          submitting, mapping, reducing -> failed; mapping -> reducing or succeeded
 -- KEYS:    stream workers job inflight
--- ARGV:    worker entry field blame alone error summary timed_out
+-- ARGV:    worker entry field blame alone record error summary timed_out
 -- Returns: REQUEUED attempt | DEAD | STALE | ALIVE
 -- Again:   STALE: the task has another entry by then; two recoverers do the work of one.
--- Include: job emit feed settle requeue bury
+-- Include: job emit feed settle requeue bury skips
 
 -- `blame` says what is known of the task when its worker died: "running" (an attempt is used up),
 -- "idle" (it had not been started: the attempt is unchanged) or "unknown" (a whole machine is gone:
@@ -23,7 +23,11 @@ if not flight or flight.entry ~= entry or flight.delayed then -- guard
 end
 
 local reply
-local spared = blame == 'unknown' and alone == '0' and flight.crashes == 0 -- guard: flight.crashes == 0
+-- The record that kills its worker each time is given up, and the task goes on without it.
+local skips = job.skip_most and record ~= '' and flight.attempt >= job.max_attempts
+if skips then skip(job, field .. ':' .. record, error) end
+skips = skips and not too_many_skipped(job, false)
+local spared = skips or (blame == 'unknown' and alone == '0' and flight.crashes == 0) -- guard: flight.crashes == 0
 if blame == 'idle' then
   requeue(field, flight)
   reply = { 'REQUEUED', flight.attempt }

@@ -157,3 +157,26 @@ def straggles_in_reduce(key, values, context):
     if context.index == 1 and context.attempt == 1:
         time.sleep(30)
     return sum(values)
+
+
+def picky_mapper(number, context):
+    """Fails on 13, kills its worker on 66, and takes 7 the second time."""
+    if number == 13:
+        raise ValueError("unlucky")
+    if number == 66:
+        os.kill(os.getpid(), 11)
+    if number == 7 and context.attempt == 1:
+        raise ValueError("not yet")
+    return number
+
+
+def picky_pairs(number):
+    yield number % 2, number
+    if number == 13:
+        raise ValueError("after a pair")
+
+
+async def picky_later(number):
+    if number == 13:
+        raise ValueError("unlucky")
+    return number

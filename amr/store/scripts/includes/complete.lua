@@ -1,6 +1,6 @@
 -- complete: when no map task is left, starts the reduce, or ends a job that has no reducer.
 -- KEYS:    job inflight results
--- Include: job emit requeue end_job
+-- Include: job emit requeue end_job skips
 
 -- A partition that has its result keeps it: a redrive after a failed reduce makes the others.
 local function enqueue_reduce(job)
@@ -19,6 +19,9 @@ end
 local function complete(job)
   if job.state ~= 'mapping' or job.done + job.failed < job.total then return end -- guard
   if job.held_until and job.held_until > now_ms() then return end -- guard
+  if too_many_skipped(job, true) then
+    return end_job(job, 'failed', job.skipped .. ' bad records are more than skip_bad_records allows')
+  end
   if job.reducer then return enqueue_reduce(job) end
   end_job(job, 'succeeded', '')
 end

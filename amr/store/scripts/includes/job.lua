@@ -11,7 +11,7 @@ local function read_job()
     'owed', 'task_us', 'concurrency', 'max_attempts', 'reducer', 'policy', 'tolerance', 'ttl_ms',
     'retried', 'timed_out', 'progress_at', 'paused', 'rate', 'rate_at', 'version', 'held_until',
     'redriven_at', 'partitions', 'reduced', 'backup', 'backups',
-    'p95_us')
+    'p95_us', 'skip_most', 'skipped')
   if not f[1] then return nil end
   return {
     state = f[1], live = LIVE[f[1]], total = tonumber(f[2]), fed = tonumber(f[3]),
@@ -24,6 +24,7 @@ local function read_job()
     held_until = tonumber(f[22]), redriven_at = tonumber(f[23]),
     partitions = tonumber(f[24]), reduced = tonumber(f[25]),
     backup = f[26], backups = tonumber(f[27]) or 0, p95_us = tonumber(f[28]),
+    skip_most = tonumber(f[29]), skipped = tonumber(f[30]) or 0,
   }
 end
 
