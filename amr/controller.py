@@ -30,7 +30,7 @@ from amr.job import JobSpec
 from amr.jobfields import Tolerate
 from amr.sources.expand import OutputsOf
 from amr.sourcespec import FunctionSource, Source
-from amr.storage.files import SourceError
+from amr.storage.info import SourceError
 from amr.store.durability import Confirmation, Confirmer
 from amr.store.link import Call, Link
 from amr.store.replies import Code, Reply

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from amr.errors import SettingsError
 from amr.sourcespec import FileSource
-from amr.storage.files import FileInfo, SourceError, open_file
-
-if TYPE_CHECKING:
-    from amr.sources.splits import Split
+from amr.storage.files import open_file
+from amr.storage.info import FileInfo, SourceError
 
 _ROWS_AT_ONCE = 4096
 
@@ -33,12 +31,17 @@ def row_groups(source: FileSource, file: FileInfo) -> Iterator[tuple[int, int]]:
         yield first, metadata.num_row_groups
 
 
-def read_rows(split: Split) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yields the position and the row of each row of a split; of a whole file, of all of it."""
+def read_rows(file: FileInfo, first: int, end: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields the position and the row of each row of some row groups.
+
+    Args:
+        file: the file.
+        first: row group.
+        end: row group behind the last; the size of the file stands for all of them.
+    """
     at = 0
-    with _open(split.file) as parquet:
-        is_whole = split.end == split.file.size
-        first, end = (0, parquet.metadata.num_row_groups) if is_whole else (split.start, split.end)
+    with _open(file) as parquet:
+        end = parquet.metadata.num_row_groups if end == file.size else end
         groups = list(range(first, end))
         for batch in parquet.iter_batches(batch_size=_ROWS_AT_ONCE, row_groups=groups):
             for row in batch.to_pylist():

@@ -8,9 +8,11 @@ from typing import IO, Any, NamedTuple
 
 from amr import wire
 from amr.sourcefields import ColumnType
+from amr.sources.parquet import read_rows
 from amr.sources.splits import Split, decode, read_header
 from amr.sourcespec import CsvSource, FileSource, JsonlSource, LinesSource
-from amr.storage.files import FileInfo, SourceError, open_file
+from amr.storage.files import open_file
+from amr.storage.info import FileInfo, SourceError
 
 _TEXT_BYTES = 1 << 20
 
@@ -43,9 +45,8 @@ class RecordReader:
             SourceError: the file cannot be opened.
         """
         if self._source.KIND == "parquet":
-            from amr.sources.parquet import read_rows
-
-            yield from (Raw(at, row) for at, row in read_rows(self._split))
+            split = self._split
+            yield from (Raw(*row) for row in read_rows(split.file, split.start, split.end))
             return
         with open_file(self._file.path, self._start()) as file:
             if isinstance(self._source, CsvSource):

@@ -6,8 +6,10 @@ import csv
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
+from amr.sources.parquet import row_groups
 from amr.sourcespec import CsvSource, FileSource, parse_source
-from amr.storage.files import FileInfo, SourceError, find_files, open_file
+from amr.storage.files import find_files, open_file
+from amr.storage.info import FileInfo, SourceError
 
 _CHUNK_BYTES = 1 << 20
 
@@ -56,8 +58,6 @@ def make_splits(source: FileSource) -> Iterator[Split]:
     assert source.split is not None
     for file in find_files(source.paths):
         if source.KIND == "parquet":
-            from amr.sources.parquet import row_groups
-
             yield from (Split(source, file, at, to) for at, to in row_groups(source, file))
         elif file.is_compressed:
             yield whole(source, file)

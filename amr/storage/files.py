@@ -7,31 +7,14 @@ import gzip
 import io
 import os
 from importlib import import_module
-from typing import IO, NamedTuple, cast
+from typing import IO, cast
 
-from amr.errors import PermanentError, SettingsError
+from amr.errors import SettingsError
 from amr.sourcefields import is_url
-
-#: Endings of compressed files. They cannot be entered in the middle: each is one split.
-COMPRESSED = (".gz", ".zst")
+from amr.storage.info import FileInfo, SourceError
+from amr.storage.objects import find_objects, open_object
 
 _BUFFER_BYTES = 1 << 20
-
-
-class SourceError(PermanentError):
-    """A source cannot be read as it is described; reading it again is pointless."""
-
-
-class FileInfo(NamedTuple):
-    """A file of a source: its absolute path or URL, and its size in bytes."""
-
-    path: str
-    size: int
-
-    @property
-    def is_compressed(self) -> bool:
-        """Whether it has to be read from its start."""
-        return self.path.endswith(COMPRESSED)
 
 
 def find_files(patterns: tuple[str, ...]) -> list[FileInfo]:
@@ -50,8 +33,6 @@ def open_file(path: str, start: int = 0) -> IO[bytes]:
         SourceError: it cannot be opened.
     """
     if is_url(path):
-        from amr.storage.objects import open_object
-
         return _unpacked(path, open_object(path), start)
     try:
         file = open(path, "rb", buffering=_BUFFER_BYTES)  # noqa: SIM115 - the caller closes it
@@ -88,8 +69,6 @@ def check_unchanged(info: FileInfo) -> None:
 
 def _find(pattern: str) -> list[FileInfo]:
     if is_url(pattern):
-        from amr.storage.objects import find_objects
-
         return find_objects(pattern)
     if os.path.isfile(pattern):
         return [FileInfo(pattern, os.path.getsize(pattern))]

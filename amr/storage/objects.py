@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import IO, Any, cast
 
 from amr.errors import SettingsError
-from amr.storage.files import FileInfo, SourceError
+from amr.storage.info import FileInfo, SourceError
 
 _BUFFER_BYTES = 1 << 20
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -105,7 +106,7 @@ class ShuffleMapper(GroupMapper):
             return self._pack(collector, context)
         records = records_of(self._spec, body)
         call = self.inner.bound(context)
-        try:
+        with self._explained(context):
             token = capture.current.set(context)
             try:
                 collector.add(chain.from_iterable(map(call, _numbered(records, context))))
@@ -113,13 +114,6 @@ class ShuffleMapper(GroupMapper):
             finally:
                 capture.current.reset(token)
                 capture.flush(context)
-        except (TypeError, ValueError) as error:
-            if (told := _no_pairs(error, self.name)) is not None:
-                raise told from None
-            raise
-        except BaseException as error:
-            note_call(error, where=f"record {context.record}")
-            raise
 
     async def invoke_async(self, body: bytes, context: Context) -> bytes:
         """Awaits an async or HTTP mapper for each of the task's records in turn."""
@@ -128,17 +122,25 @@ class ShuffleMapper(GroupMapper):
             pairs = await self._records.map_async(body, context, _checked_pairs)
             collector.add(chain.from_iterable(pairs))
             return self._pack(collector, context)
-        for record in _numbered(records_of(self._spec, body), context):
-            try:
+        with self._explained(context):
+            for record in _numbered(records_of(self._spec, body), context):
                 collector.add(await self.inner.call_async(record, context))
-            except (TypeError, ValueError) as error:
-                if (told := _no_pairs(error, self.name)) is not None:
-                    raise told from None
-                raise
-            except BaseException as error:
-                note_call(error, where=f"record {context.record}")
-                raise
-        return self._pack(collector, context)
+            return self._pack(collector, context)
+
+    @contextmanager
+    def _explained(self, context: Context) -> Iterator[None]:
+        """Says which record an error came of, and what a mapper has to give that gave no pairs."""
+        try:
+            yield
+        except (TypeError, ValueError) as error:
+            if _is_of_pairs(error):
+                told = f"{self.name} must return or yield pairs [key, value]: {error}"
+                raise PairError(told) from None
+            note_call(error, where=f"record {context.record}")
+            raise
+        except BaseException as error:
+            note_call(error, where=f"record {context.record}")
+            raise
 
     def _collector(self) -> Collector:
         shuffle = self._shuffle
@@ -203,12 +205,10 @@ def _numbered(records: Iterable[Any], context: Context) -> Iterator[Any]:
         yield record
 
 
-def _no_pairs(error: Exception, mapper: str) -> PairError | None:
-    """Returns what is to be told of an error of the loops over pairs: something was no pair."""
+def _is_of_pairs(error: Exception) -> bool:
+    """Whether an error comes out of the loops over pairs: something was none."""
     frames = error.__traceback__
     while frames is not None and frames.tb_next is not None:
         frames = frames.tb_next
     where = frames.tb_frame.f_globals.get("__name__") if frames is not None else None
-    if where not in (collect.__name__, folds.__name__):
-        return None
-    return PairError(f"{mapper} must return or yield pairs [key, value]: {error}")
+    return where in (collect.__name__, folds.__name__)
