@@ -27,6 +27,7 @@ from amr.log import RateLimited, configure
 from amr.redis_url import RedisTarget, parse_redis_url
 from amr.service import PeriodicService
 from amr.settings import BLOCK_S
+from amr.stages.reduce_input import build_reduce_input
 from amr.store.connection import RedisError, ReplyTimeoutError
 from amr.store.inspect import Inspector
 from amr.store.keys import Keys
@@ -48,7 +49,6 @@ from amr.worker.interrupt import Interrupter
 from amr.worker.order import WorkerOrder
 from amr.worker.pace import BATCH_S, Pace
 from amr.worker.plans import JobPlan, Plans, Step
-from amr.worker.reduce_input import build_reduce_input
 from amr.worker.settlement import Settlement
 from amr.worker.slot import Slots
 from amr.worker.waiting import wait_for_any

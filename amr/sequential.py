@@ -22,13 +22,13 @@ from amr.job import JobSpec
 from amr.reducers import builtin_reducer, is_builtin
 from amr.shuffle.keys import Key, as_given, as_key, order_of, partitions_by_hash
 from amr.sourcespec import FunctionSource
+from amr.stages.keyed import keyed_function, keyed_reducer
+from amr.stages.mapper import plain_mapper
+from amr.stages.own_reducer import OwnReducer
+from amr.stages.pairs import PairsMapper
+from amr.stages.part_file import write_part
+from amr.stages.written import Written
 from amr.task import Stage, Task
-from amr.worker.keyed import keyed_function, keyed_reducer
-from amr.worker.mapper import plain_mapper
-from amr.worker.own_reducer import OwnReducer
-from amr.worker.pairs import PairsMapper
-from amr.worker.part_file import write_part
-from amr.worker.written import Written
 
 _JOB = "sequential"
 

@@ -27,6 +27,7 @@ FLOORS = {
     "mapper_trigger": 3.2,
     "admission": 3.1,
     "inputs": 3.05,
+    "stages": 3.06,
     "controller": 3.2,
     "trigger": 3.3,
     "sequential": 3.9,

@@ -78,9 +78,9 @@ def _read_job(job: Job) -> tuple[JobSpec, bytes]:
 def _map_task(job: Job, spec: JobSpec, registry: Registry, index: int) -> tuple[Invoker, Task]:
     """Returns what a map task is called with, and the task; that of a shuffled job gives pairs."""
     from amr.errors import UsageError
+    from amr.stages.mapper import plain_mapper
+    from amr.stages.pairs import PairsMapper
     from amr.task import Task
-    from amr.worker.mapper import plain_mapper
-    from amr.worker.pairs import PairsMapper
 
     found = job.inspector.input(job.id, index)
     if found is None:
@@ -96,9 +96,9 @@ def _reduce_task(
     job: Job, spec: JobSpec, registry: Registry, reduce: bytes, partition: int
 ) -> tuple[Invoker, Task]:
     from amr.errors import UsageError
+    from amr.stages.reduce_input import MissingOutputError, build_reduce_input
+    from amr.stages.reducer import make_reducer
     from amr.task import Task
-    from amr.worker.reduce_input import MissingOutputError, build_reduce_input
-    from amr.worker.reducer import make_reducer
 
     if spec.reducer is None:
         raise UsageError(f"job {job.id} has no reducer")

@@ -12,13 +12,13 @@ from amr.invokers.base import Invoker
 from amr.invokers.registry import Registry
 from amr.job import JobSpec
 from amr.sourcespec import FunctionSource
+from amr.stages.reducer import make_reducer
+from amr.stages.shuffle_mapper import make_map_invoker
+from amr.stages.source_caller import Gather, SourceCaller
+from amr.stages.written import Written
 from amr.store.inspect import Inspector
 from amr.task import Stage, store_folder_of
 from amr.worker.pace import Pace
-from amr.worker.reducer import make_reducer
-from amr.worker.shuffle_mapper import make_map_invoker
-from amr.worker.source_caller import Gather, SourceCaller
-from amr.worker.written import Written
 
 _MOST_JOBS = 1000
 

@@ -9,7 +9,7 @@ from amr import wire
 from amr.invokers.base import Invoker
 from amr.invokers.context import Context
 from amr.job import JobSpec
-from amr.worker.part_file import write_part
+from amr.stages.part_file import write_part
 
 
 class Written:

@@ -13,9 +13,9 @@ from amr.shuffle.mapped import PART_BYTES, Part, Table, part_name
 from amr.shuffle.merge import merge_in_memory, merge_streams
 from amr.shuffle.ranges import KeyRange, key_range
 from amr.shuffle.runs import Group, read_blocks, read_pairs
+from amr.stages.reduce_input import MissingOutputError
 from amr.storage.files import open_file
 from amr.store.inspect import Inspector
-from amr.worker.reduce_input import MissingOutputError
 
 #: Bytes of runs, as they are packed, that are merged in memory; larger ones as streams.
 IN_MEMORY_BYTES = 8 * 1024 * 1024

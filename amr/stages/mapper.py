@@ -15,7 +15,7 @@ from amr.invokers.registry import Registry
 from amr.job import JobSpec
 from amr.sources.records import RecordReader
 from amr.sources.splits import read_split
-from amr.worker.bad_records import RecordByRecord, SkippedOf
+from amr.stages.bad_records import RecordByRecord, SkippedOf
 
 
 def find_mapper(spec: JobSpec, registry: Registry) -> Function:

@@ -19,11 +19,11 @@ from amr.job import JobSpec
 from amr.reducers import Reduce, builtin_reducer, is_builtin
 from amr.shuffle.folds import find_last_fold
 from amr.shuffle.keys import Key, as_given
+from amr.stages.keyed import check_reducer, keyed_reducer
+from amr.stages.part_file import write_part
+from amr.stages.partition import PartitionGroups
 from amr.store.inspect import Inspector
 from amr.wording import found
-from amr.worker.keyed import check_reducer, keyed_reducer
-from amr.worker.part_file import write_part
-from amr.worker.partition import PartitionGroups
 
 Groups = Iterator[tuple[Key, Iterator[Any]]]
 

@@ -6,7 +6,7 @@ from amr import wire
 from amr.invokers.context import Context
 from amr.invokers.registry import Registry
 from amr.job import JobSpec
-from amr.worker.mapper import GroupMapper, find_mapper, records_of
+from amr.stages.mapper import GroupMapper, find_mapper, records_of
 
 
 class PairsMapper(GroupMapper):

@@ -24,11 +24,11 @@ from amr.shuffle.folds import Fold, find_fold
 from amr.shuffle.keys import Key, as_given, as_key, partitions_by_hash
 from amr.shuffle.mapped import Mapped, lay_out, name_parts, pack
 from amr.shufflespec import ShuffleSpec
+from amr.stages.bad_records import RecordByRecord, SkippedOf
+from amr.stages.keyed import keyed_function
+from amr.stages.mapper import GroupMapper, find_mapper, plain_mapper, records_of
 from amr.storage.files import join_path
 from amr.storage.publish import publish
-from amr.worker.bad_records import RecordByRecord, SkippedOf
-from amr.worker.keyed import keyed_function
-from amr.worker.mapper import GroupMapper, find_mapper, plain_mapper, records_of
 
 #: A map task's runs from so many bytes on go to the store, where there is one.
 _STORED_FROM_BYTES = 256 * 1024

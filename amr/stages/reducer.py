@@ -9,9 +9,9 @@ from amr.invokers.base import Invoker
 from amr.invokers.registry import Registry
 from amr.job import JobSpec
 from amr.reducers import is_builtin
+from amr.stages.own_reducer import OwnReducer
+from amr.stages.partition_reducer import PartitionReducer
 from amr.store.inspect import Inspector
-from amr.worker.own_reducer import OwnReducer
-from amr.worker.partition_reducer import PartitionReducer
 
 
 def make_reducer(spec: JobSpec, reduce: bytes, registry: Registry, inspector: Inspector) -> Invoker:

@@ -1,0 +1,1 @@
+"""What the tasks of each stage are called with: all look alike to the loop that runs them."""
