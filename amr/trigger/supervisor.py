@@ -47,7 +47,7 @@ _RECOVER_EVERY_S = 1.0
 _SWEEP_EVERY_S = 5.0
 _CLEAN_EVERY_S = 1.0
 _BACK_UP_EVERY_S = 1.0
-_CLEAN_EVERY_S = 30.0
+_CLEAN_STORE_EVERY_S = 30.0
 _CANCEL_EVERY_S = 1.0
 
 #: Seconds Redis has to answer the main thread, which must also hear signals and see deaths.
@@ -266,7 +266,7 @@ class Supervisor:
             PeriodicService("forwarder", forwarder.forward, 0.25),
             PeriodicService("sweeper", sweeper.sweep, _SWEEP_EVERY_S),
             PeriodicService("backups", backups.look, _BACK_UP_EVERY_S),
-            PeriodicService("store cleaner", cleaner.look, _CLEAN_EVERY_S),
+            PeriodicService("store cleaner", cleaner.look, _CLEAN_STORE_EVERY_S),
             PeriodicService("canceller", canceller.look, _CANCEL_EVERY_S),
             PeriodicService("janitor", janitor.clean, _CLEAN_EVERY_S),
         ]
