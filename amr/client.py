@@ -17,7 +17,7 @@ from amr.session import Session, session_of
 from amr.settings import confirm_timeout, resolve_targets
 from amr.store.connection import redis_errors
 from amr.store.replies import Code
-from amr.store.results import iter_outputs
+from amr.store.results import iter_results
 from amr.store.search import JobFilter, find_jobs
 from amr.store.status import JobStatus
 from amr.store.view import StreamView, view_streams
@@ -119,7 +119,7 @@ class Client:
                 home.inspector.largest_body,
                 home.confirmer,
                 home.admission,
-                lambda other: iter_outputs(home.inspector, other),
+                lambda other: iter_results(home.inspector, other),
                 new_id,
             )
         only_home = StreamSet([home])

@@ -23,13 +23,14 @@ from amr.errors import (
     OverloadedError,
     Problem,
     UnconfirmedError,
+    UnknownJobError,
     UsageError,
 )
 from amr.inputs import encode_input, make_bodies, make_chunks
 from amr.job import JobSpec
 from amr.jobfields import Tolerate
 from amr.sources.expand import OutputsOf
-from amr.sourcespec import FunctionSource, Source
+from amr.sourcespec import FunctionSource, OutputsSource, Source
 from amr.storage.info import SourceError
 from amr.store.durability import Confirmation, Confirmer
 from amr.store.link import Call, Link
@@ -99,12 +100,14 @@ def submit(
     job = (new_id or new_job_id(spec)) if job is None else checked_job_id(job)
     record = _record(spec, digest or job)
     confirmation = confirmer.confirmation(job, spec.durability) if confirmer else None
-    sender = _Sender(link, transitions, job, record, confirmation, admission)
+    sender = _Sender(link, transitions, job, spec, record, confirmation, admission)
     if not fresh and not sender.create():
         sender.confirm()
         return Submission(job, False, sender.appended)
     if inputs is None and isinstance(spec.inputs, FunctionSource):
-        return sender.ask()
+        return sender.wait_for_inputs(transitions.ask(job))
+    if inputs is None and isinstance(spec.inputs, OutputsSource):
+        return sender.wait_for_inputs(transitions.follow(job, spec.inputs.job))
     bodies, expected = make_bodies(spec, inputs, outputs_of)
     try:
         return sender.send(make_chunks(bodies, most_bytes), expected)
@@ -142,6 +145,7 @@ class _Sender:
         link: Link,
         transitions: Transitions,
         job: str,
+        spec: JobSpec,
         record: JobRecord,
         confirmation: Confirmation | None,
         admission: Admission | None,
@@ -150,6 +154,7 @@ class _Sender:
         self._transitions = transitions
         self._job = job
         self._record = record
+        self._chain = list(_chain(transitions, job, spec.then))
         self._confirmation = confirmation
         self._admission = admission
         self._is_new = False
@@ -158,7 +163,8 @@ class _Sender:
 
     def create(self) -> bool:
         """Creates the job, or finds it; False when there is nothing left to send."""
-        reply = self._link.run(self._transitions.create(self._job, self._record))
+        create = self._transitions.create(self._job, self._record)
+        reply = self._link.run_all([create, *self._chain])[0]
         self._to_create = False
         if reply.code is Code.CONFLICT:
             raise JobConflictError(self._job)
@@ -191,9 +197,17 @@ class _Sender:
         self.confirm(calls)
         return Submission(self._job, self._is_new, offset)
 
-    def ask(self) -> Submission:
-        """Lets a worker make the inputs."""
-        self.confirm([*self._opening(), self._transitions.ask(self._job)])
+    def wait_for_inputs(self, call: Call) -> Submission:
+        """Lets a worker make the inputs; ``call`` says of what.
+
+        Raises:
+            UnknownJobError: they are of a job that is not there.
+        """
+        calls = [*self._opening(), call]
+        replies = self.confirm(calls)
+        if replies[len(calls) - 1].code is Code.NOTHING:
+            self.withdraw()
+            raise UnknownJobError(str(call.arguments[-1]))
         return Submission(self._job, self._is_new, 0)
 
     def withdraw(self) -> None:
@@ -214,20 +228,24 @@ class _Sender:
             return []
         self._to_create = False
         self._is_new = True
-        return [self._transitions.create(self._job, self._record)]
+        return [self._transitions.create(self._job, self._record), *self._chain]
 
-    def confirm(self, calls: Sequence[Call] = ()) -> None:
-        """Sends the calls, the last of which seals the job, and confirms the job with them."""
+    def confirm(self, calls: Sequence[Call] = ()) -> list[Reply]:
+        """Sends the calls, the last of which seals the job, and confirms the job with them.
+
+        Returns their replies.
+        """
         confirmation = self._confirmation
         more = confirmation.calls if confirmation else ()
         replies = self._link.run_all([*calls, *more])
         if confirmation is None or not more:
-            return
+            return replies
         what = f"job {self._job} was submitted"
         retry = f"invoke again with the same --id {self._job}"
         if calls and replies[len(calls) - 1].code is Code.GAP:
             raise UnconfirmedError(self._job, f"{what}, but Redis lost a part of it: {retry}")
         confirmation.check(replies[-len(more) :], what, retry)
+        return replies
 
     def _flush(self, calls: list[Call]) -> Code:
         """Sends the calls, empties the list and returns the last one's code."""
@@ -236,6 +254,18 @@ class _Sender:
         if self._admission is not None:
             self._admission.go_on()
         return reply.code
+
+
+def _chain(transitions: Transitions, job: str, spec: JobSpec | None) -> Iterator[Call]:
+    """Yields the calls that make the jobs which follow one, each after the one before it."""
+    number = 2
+    before = job
+    while spec is not None:
+        following = spec.after(before)
+        name = f"{job}.{number}"
+        yield transitions.create(name, _record(following, _digest(following)))
+        yield transitions.follow(name, before)
+        spec, before, number = spec.then, name, number + 1
 
 
 def _record(spec: JobSpec, digest: str) -> JobRecord:

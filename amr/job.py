@@ -16,8 +16,15 @@ from amr.outputspec import OUTPUT_SCHEMA, output_path
 from amr.reducers import is_builtin
 from amr.shufflespec import ShuffleSpec, shuffle_of, shuffle_schema
 from amr.sourcefields import under
-from amr.sourcespec import FunctionSource, Inputs, Source, input_source, source_definitions
-from amr.specobject import SpecObject, Untitled, mistakes_of
+from amr.sourcespec import (
+    FunctionSource,
+    Inputs,
+    OutputsSource,
+    Source,
+    input_source,
+    source_definitions,
+)
+from amr.specobject import MistakesInsideError, SpecObject, Untitled, mistakes_of
 from amr.suggest import did_you_mean
 from amr.wording import found, json_path, quoted
 
@@ -52,6 +59,21 @@ class RetryPolicy(SpecObject):
         description="Longest wait before any attempt: 60s, or backoff where that is longer.",
         json_schema_extra={"default": "60s"},
     )
+
+
+def next_job(value: Any, _: fields.Earlier) -> JobSpec | None:
+    """Allows the description of a job without inputs, or null."""
+    if value is None or isinstance(value, JobSpec):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError(f"must be a job without inputs, found {found(value)}")
+    if "inputs" in value:
+        raise MistakesInsideError([(("inputs",), "are what the job before gives: leave them out")])
+    try:
+        return JobSpec.model_validate({**value, "inputs": []})
+    except ValidationError as error:
+        mistakes = list(mistakes_of(error, JobSpec))
+    raise MistakesInsideError(mistakes)
 
 
 class JobSpec(SpecObject):
@@ -183,6 +205,11 @@ class JobSpec(SpecObject):
         )
     )
 
+    then: Annotated[Any, Check(next_job, {"type": ["object", "null"]})] = Field(
+        default=None,
+        description="The next job, without inputs: it gets what this one gives.",
+    )
+
     @property
     def display_name(self) -> str:
         """The job's name for people: ``name``, or else the mapper's."""
@@ -204,6 +231,10 @@ class JobSpec(SpecObject):
             yield "$.mapper" if isinstance(self.mapper, str) else f"$.mapper[{at}]", name
         if self.reducer is not None and not is_builtin(self.reducer):
             yield "$.reducer", self.reducer
+        if self.then is not None:
+            yield from (
+                (path.replace("$", "$.then", 1), name) for path, name in self.then.functions()
+            )
         if self.shuffle is not None:
             yield from (("$.shuffle." + field, name) for field, name in self.shuffle.functions())
         if isinstance(self.inputs, FunctionSource):
@@ -223,7 +254,13 @@ class JobSpec(SpecObject):
             moved["inputs"] = self.inputs.under(folder)
         if self.output is not None:
             moved["output"] = under(folder, self.output)
+        if self.then is not None:
+            moved["then"] = self.then.under(folder)
         return self.model_copy(update=moved)
+
+    def after(self, job: str) -> JobSpec:
+        """Returns the same job with what another one gives as its inputs."""
+        return self.model_copy(update={"inputs": OutputsSource(job=job)})
 
     def with_durability(self, durability: str | None) -> JobSpec:
         """Returns the same job with another durability; itself if that is None.
@@ -271,8 +308,13 @@ class JobSpec(SpecObject):
             "backup": None if self.backup else False,
             "ttl": self.ttl_s,
             "durability": self.durability,
+            "then": self.then.header_without_inputs() if self.then is not None else None,
         }
         return {name: value for name, value in header.items() if value is not None}
+
+    def header_without_inputs(self) -> dict[str, Any]:
+        """Returns the header of a job that follows another one."""
+        return {name: value for name, value in self.header().items() if name != "inputs"}
 
     @classmethod
     def from_header(cls, header: Mapping[str, Any]) -> JobSpec:

@@ -122,6 +122,18 @@ class Job(JobControl):
             raise JobFailedError(self.id, f"job {self.id} failed: {status.error}")
         return self._stored_result(status, status.version)
 
+    def next(self) -> Job | None:
+        """Returns the job that gets what this one gives, or None."""
+        following = self.status().next
+        return None if following is None else Job(self._sessions, following)
+
+    def last(self) -> Job:
+        """Returns the last job of the chain that this one is in, which has the chain's result."""
+        job = self
+        while (following := job.next()) is not None:
+            job = following
+        return job
+
     def failures(self) -> list[FailedTask]:
         """Returns the tasks that are out of attempts, in input order."""
         return list(self.iter_failures())

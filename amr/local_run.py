@@ -153,7 +153,7 @@ def run(
     check_functions(spec, served.load().names())
     with LocalInstance(served, processes) as instance, Client(instance.target) as client:
         # Its Redis ends with the job: there is nothing to be durable for.
-        return client.invoke(spec, inputs=inputs, durability="memory").result(timeout)
+        return client.invoke(spec, inputs=inputs, durability="memory").last().result(timeout)
 
 
 def instance_directory() -> Path:

@@ -29,6 +29,7 @@ EVERY_FIELD = {
     "rate": "90/m",
     "on_failure": {"tolerate": 0.05},
     "ttl": "7d",
+    "then": {"mapper": "next.mapper"},
     "backup": False,
     "durability": "disk",
 }

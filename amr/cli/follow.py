@@ -14,6 +14,7 @@ from amr.cli.failure_lines import describe_failed
 from amr.cli.output import put_result, say
 from amr.cli.progress import JobProgress
 from amr.errors import JobEndedError
+from amr.states import JobState
 
 if TYPE_CHECKING:
     from amr.job_handle import Job
@@ -34,7 +35,7 @@ def wait_for_result(
     more: str = "",
     check: Callable[[], None] | None = None,
 ) -> None:
-    """Shows a job's progress until it ends, and prints its result.
+    """Shows a job's progress until it ends, and that of those that follow it; prints the result.
 
     Args:
         job: to wait for.
@@ -48,15 +49,18 @@ def wait_for_result(
         typer.Exit: with code 1 when the job ended without a result.
         WaitTimeoutError: the time ran out.
     """
-    with JobProgress(quiet) as progress:
-        lines = _Lines(progress)
-
-        def look(status: JobStatus) -> None:
-            if check:
-                check()
-            progress.show(status)
-
-        ended = job.wait(timeout_s, on_status=look, on_event=None if quiet else lines.show)
+    if (following := job.next()) is not None:
+        _wait_for_end(job, timeout_s, quiet, check)
+        if job.status().state is JobState.SUCCEEDED:
+            return wait_for_result(
+                following,
+                timeout_s=timeout_s,
+                output=output,
+                quiet=quiet,
+                more=more and f"amr failures {following.id}",
+                check=check,
+            )
+    ended = _wait_for_end(job, timeout_s, quiet, check)
     try:
         result = job.result_json()
     except JobEndedError as error:
@@ -66,6 +70,21 @@ def wait_for_result(
     if ended.failed:
         say(f"{ended.failed:,} of {ended.total:,} map tasks failed{_hint(more)}")
     put_result(result, output)
+    return None
+
+
+def _wait_for_end(
+    job: Job, timeout_s: float | None, quiet: bool, check: Callable[[], None] | None
+) -> JobStatus:
+    with JobProgress(quiet) as progress:
+        lines = _Lines(progress)
+
+        def look(status: JobStatus) -> None:
+            if check:
+                check()
+            progress.show(status)
+
+        return job.wait(timeout_s, on_status=look, on_event=None if quiet else lines.show)
 
 
 class _Lines:

@@ -43,6 +43,8 @@ def show_status(status: JobStatus) -> None:
         ("created", _moment(status.created_ms)),
         ("took" if status.ended_ms else "running for", _age(status)),
     ]
+    rows += [("after", status.after)] if status.after else []
+    rows += [("then", status.next)] if status.next else []
     if status.version > 1:
         rows.append(("version", status.version))
     if status.error:

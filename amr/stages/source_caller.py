@@ -1,4 +1,4 @@
-"""The source task of a job whose inputs a function makes: calls it once, and gathers its items."""
+"""The source task of a job: gathers what a function makes, or what another job has given."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from amr import wire
-from amr.errors import JobSpecError, PermanentError
+from amr.errors import JobSpecError, PermanentError, RetryLater, UsageError
 from amr.inputs import make_chunks, pack_items
 from amr.invokers.base import Function
 from amr.invokers.context import Context
 from amr.job import JobSpec
 from amr.sourcespec import FunctionSource
+from amr.states import LIVE_STATES
+from amr.store.inspect import Inspector
 from amr.store.replies import Code
+from amr.store.results import iter_results
 from amr.task import Task
 
 #: Keeps items of an attempt, from a position on; answers OK, or that the attempt is not current.
@@ -22,6 +25,47 @@ Gather = Callable[[Task, int, list[bytes]], Code]
 
 class StaleAttemptError(PermanentError):
     """Another attempt of the source task has begun."""
+
+
+class Follower:
+    """Gathers what another job has given, once it has ended.
+
+    Args:
+        spec: the job that gets it.
+        other: the other job.
+        inspector: reads it.
+        gather: keeps the items.
+    """
+
+    concurrent = False
+    limit: int | None = None
+    timeout_s: float | None = None
+
+    def __init__(self, spec: JobSpec, other: str, inspector: Inspector, gather: Gather) -> None:
+        self.name = f"outputs of job {other}"
+        self._spec = spec
+        self._other = other
+        self._inspector = inspector
+        self._gather = gather
+
+    def prepare(self) -> None:
+        """Is ready as it is."""
+
+    def invoke(self, body: bytes, context: Context) -> bytes:
+        """Gathers the items."""
+        state = self._inspector.state(self._other)
+        if state in LIVE_STATES:
+            raise RetryLater(1.0)
+        try:
+            return gather_items(
+                self._spec, iter_results(self._inspector, self._other), self._gather, context
+            )
+        except UsageError as error:
+            raise PermanentError(str(error)) from None
+
+    async def invoke_async(self, body: bytes, context: Context) -> bytes:
+        """Does the same."""
+        return self.invoke(body, context)
 
 
 class SourceCaller:
@@ -64,12 +108,21 @@ class SourceCaller:
         if isinstance(items, (str, bytes, dict)) or not isinstance(items, Iterable):
             kind = type(items).__name__
             raise PermanentError(f"must return or yield the inputs, one by one; returned a {kind}")
-        count = 0
-        try:
-            for chunk in make_chunks(pack_items(self._spec, items), lambda: wire.MAX_BODY_BYTES):
-                if self._gather(context.task, count, chunk) is not Code.OK:
-                    raise StaleAttemptError("another attempt makes the inputs")
-                count += len(chunk)
-        except JobSpecError as error:
-            raise PermanentError(str(error.problems[0])) from None
-        return wire.dumps(count)
+        return gather_items(self._spec, items, self._gather, context)
+
+
+def gather_items(spec: JobSpec, items: Iterable[Any], gather: Gather, context: Context) -> bytes:
+    """Keeps the items of an attempt as bodies of the job; returns how many those are, as JSON.
+
+    Raises:
+        PermanentError: an item is no input, or another attempt has begun.
+    """
+    count = 0
+    try:
+        for chunk in make_chunks(pack_items(spec, items), lambda: wire.MAX_BODY_BYTES):
+            if gather(context.task, count, chunk) is not Code.OK:
+                raise StaleAttemptError("another attempt makes the inputs")
+            count += len(chunk)
+    except JobSpecError as error:
+        raise PermanentError(str(error.problems[0])) from None
+    return wire.dumps(count)

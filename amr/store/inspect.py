@@ -101,6 +101,14 @@ class Inspector:
         range_ = ("ZREVRANGEBYSCORE", key, newest, oldest, "LIMIT", start, most)
         return [job.decode() for job in self._link.run(Call(range_, same))]
 
+    def followed_by(self, jobs: list[str]) -> dict[str, str]:
+        """Returns, of the jobs that wait for the end of another one, which one that is."""
+        calls = [
+            Call(("HMGET", self._keys.job_key("job", job), "after", "total"), same) for job in jobs
+        ]
+        rows = zip(jobs, self._link.run_all(calls), strict=True)
+        return {job: after.decode() for job, (after, total) in rows if after and not total}
+
     def active_ids(self) -> list[str]:
         """Returns the jobs that have not ended, the oldest first."""
         key = self._keys.stream_key("active")

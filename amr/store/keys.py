@@ -33,6 +33,7 @@ JOB_KEYS = {
     "skipped": (":skipped", "HASH"),  # "index:record" -> the error of a record that was given up
     "failures": (":failures", "HASH"),  # index -> "attempts error"
     "redriven": (":redriven", "HASH"),  # "index version" -> the failure that version ended with
+    "followers": (":followers", "SET"),  # jobs whose inputs are what this one gives
     "counters": (":counters", "HASH"),  # name -> what the functions counted
     "events": (":events", "STREAM"),  # the job's life: created, progress, retries, failures, end
     "log": (":log", "STREAM"),  # lines that the functions printed or logged
@@ -41,6 +42,10 @@ JOB_KEYS = {
         "HASH",
     ),  # version -> the reducer's output; a redrive makes the next one
 }
+
+
+#: Begins the name of a key of another job, in a script's header.
+OTHER = "other_"
 
 
 class Keys:
@@ -61,9 +66,16 @@ class Keys:
         """Returns the key that ``job`` has under ``name`` of JOB_KEYS."""
         return f"{self.base}:job:{job}{JOB_KEYS[name][0]}".encode()
 
-    def _of_job(self, names: Sequence[str], job: str) -> tuple[bytes, ...]:
-        """Returns the keys a script names in its header, in that order, for ``job``."""
-        return tuple(
-            self._stream_keys[name] if name in STREAM_KEYS else self.job_key(name, job)
-            for name in names
-        )
+    def _of_job(self, names: Sequence[str], job: str, other: str = "") -> tuple[bytes, ...]:
+        """Returns the keys a script names in its header, in that order, for ``job``.
+
+        Names that begin with ``other_`` are of another job.
+        """
+        return tuple(self._key(name, job, other) for name in names)
+
+    def _key(self, name: str, job: str, other: str) -> bytes:
+        if name in STREAM_KEYS:
+            return self._stream_keys[name]
+        if name.startswith(OTHER):
+            return self.job_key(name.removeprefix(OTHER), other)
+        return self.job_key(name, job)

@@ -86,10 +86,11 @@ def reduced_json(inspector: Inspector, job: str, version: int) -> bytes | None:
     return b'{"parts":[' + result + b"]}"
 
 
-def iter_outputs(inspector: Inspector, job: str) -> Iterator[Any]:
-    """Yields the outputs of the map tasks of a job that has ended, in input order.
+def iter_results(inspector: Inspector, job: str) -> Iterator[Any]:
+    """Yields what a job that has ended gives to another one, in order.
 
-    Of a job with batches or splits, these are the outputs of the records.
+    That are its outputs; of one with a reducer the elements of its result, if that is a list, else
+    the result; of one that writes files what is told of each.
 
     Raises:
         UnknownJobError: there is no such job.
@@ -101,8 +102,15 @@ def iter_outputs(inspector: Inspector, job: str) -> Iterator[Any]:
         raise UnknownJobError(job)
     if status.state is not JobState.SUCCEEDED:
         raise UsageError(f"the outputs of job {job} are no inputs: it is {status.state.value}")
-    is_grouped = JobSpec.from_header(read[0]).is_grouped
-    for _, output in inspector.outputs(job, status.total):
-        if output is not None:
-            value = orjson.loads(output)
-            yield from value if is_grouped else (value,)
+    spec = JobSpec.from_header(read[0])
+    if status.partitions:
+        parts = inspector.result_parts(job, status.partitions, status.version)
+    elif status.has_reducer:
+        parts = [inspector.result(job, status.version)]
+    else:
+        parts = [output for _, output in inspector.outputs(job, status.total)]
+    is_list = spec.output is None and (status.partitions > 0 or spec.is_grouped)
+    for part in parts:
+        value = orjson.loads(part or b"[]")
+        takes_apart = is_list or (status.has_reducer and isinstance(value, list))
+        yield from value if takes_apart else (value,)

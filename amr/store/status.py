@@ -15,7 +15,7 @@ STATUS_FIELDS = (
     "state", "total", "fed", "done", "failed", "delayed", "retried", "timed_out", "cancelled",
     "created", "ended", "error", "spec", "reducer", "task_us", "deadline", "paused",
     "concurrency", "rate", "version", "partitions", "reduced", "backups",
-    "skipped",
+    "skipped", "after", "next",
 )  # fmt: skip
 
 
@@ -47,6 +47,8 @@ class JobStatus:
         reduced: those of them that are done.
         backups: second executions of stragglers that were begun.
         skipped: records that were given up.
+        after: job whose outputs are the inputs, or None.
+        next: job that gets what this one gives, or None.
         durability: who must have the result before it is handed out.
     """
 
@@ -77,6 +79,8 @@ class JobStatus:
     reduced: int = 0
     backups: int = 0
     skipped: int = 0
+    after: str | None = None
+    next: str | None = None
 
     @property
     def live(self) -> bool:
@@ -208,6 +212,8 @@ def read_status(job: str, row: list[Any], appended: int, counters: Any) -> JobSt
         reduced=int(field["reduced"] or 0),
         backups=int(field["backups"] or 0),
         skipped=int(field["skipped"] or 0),
+        after=field["after"].decode() if field["after"] else None,
+        next=field["next"].decode() if field["next"] else None,
     )
 
 

@@ -78,9 +78,9 @@ class Transitions:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
-    def _call(self, name: str, job: str, arguments: Sequence[Argument]) -> Call:
+    def _call(self, name: str, job: str, arguments: Sequence[Argument], other: str = "") -> Call:
         script = SCRIPTS[name]
-        return script_call(script, self._keys.of_job(script.keys, job), arguments)
+        return script_call(script, self._keys.of_job(script.keys, job, other), arguments)
 
     def create(self, job: str, record: JobRecord) -> Call:
         """A new job, or the same again. CREATED | EXISTS open appended | CONFLICT."""
@@ -97,6 +97,10 @@ class Transitions:
     def ask(self, job: str) -> Call:
         """The inputs are what a function makes: a task for it is put on the stream. OK | GONE."""
         return self._call("ask", job, ())
+
+    def follow(self, job: str, other: str) -> Call:
+        """The inputs are what another job gives, once it has ended. OK | NOTHING | GONE."""
+        return self._call("follow", job, (other,), other)
 
     def gather(self, task: Task, offset: int, items: Sequence[bytes]) -> Call:
         """Items of an attempt of the source task, from a position on. OK gathered | GAP | STALE."""

@@ -31,7 +31,10 @@ class Sweeper:
 
     def sweep(self) -> None:
         """Looks through every active job once."""
-        for job in self._inspector.active_ids():
+        jobs = self._inspector.active_ids()
+        waiting = self._inspector.followed_by(jobs)
+        self._link.run_all([self._transitions.follow(*pair) for pair in waiting.items()])
+        for job in jobs:
             try:
                 self._sweep_job(job)
             except ResponseError as error:

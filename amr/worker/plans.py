@@ -11,10 +11,10 @@ from amr.errors import PermanentError
 from amr.invokers.base import Invoker
 from amr.invokers.registry import Registry
 from amr.job import JobSpec
-from amr.sourcespec import FunctionSource
+from amr.sourcespec import FunctionSource, OutputsSource
 from amr.stages.reducer import make_reducer
 from amr.stages.shuffle_mapper import make_map_invoker
-from amr.stages.source_caller import Gather, SourceCaller
+from amr.stages.source_caller import Follower, Gather, SourceCaller
 from amr.stages.written import Written
 from amr.store.inspect import Inspector
 from amr.task import Stage, store_folder_of
@@ -159,6 +159,8 @@ class Plans:
 
     def _source(self, plan: JobPlan) -> Invoker:
         source = plan.spec.inputs
+        if isinstance(source, OutputsSource):
+            return Follower(plan.spec, source.job, self._inspector, self._gather)
         if not isinstance(source, FunctionSource):
             raise PermanentError("the job has no function that makes its inputs")
         function = self._registry.find(source.function)

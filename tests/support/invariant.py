@@ -122,6 +122,8 @@ def _check_entries(link: Link, keys: Keys, found: Records, lost: set[str]) -> No
     """Checks that each flight has its entry on the stream, or its place in the delayed set."""
     delayed = {field for field, flight in found.flights.items() if flight.delayed}
     held = delayed if found.record.get("paused") == "1" else set()
+    if "after" in found.record:
+        held |= {"source"}  # it waits for the end of another job
     assert found.retries | lost | held >= delayed, f"tasks {delayed - found.retries} wait for ever"
     assert found.retries <= delayed, f"tasks {found.retries - delayed} do not wait for a retry"
     stream = keys.stream_key("stream")

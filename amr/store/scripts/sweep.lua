@@ -15,6 +15,9 @@ local last_ms, last_seq = last_delivered()
 
 -- An entry is good while it is still to be delivered, or is pending for a worker.
 local function is_lost(field, flight)
+  if field == 'source' and redis.call('HEXISTS', job_key, 'after') == 1 then
+    return false -- it waits for the end of another job, and is told of it
+  end
   if flight.delayed then
     -- One of a paused job has no time: it waits for its job.
     return not job.paused and not redis.call('ZSCORE', delayed_key, JOB_ID .. ' ' .. field) -- guard: not job.paused

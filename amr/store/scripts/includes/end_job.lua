@@ -1,5 +1,5 @@
 -- end_job: ends a live job, for whatever reason, and starts the time to live of its data.
--- KEYS:    inflight delayed active epoch
+-- KEYS:    inflight delayed active epoch followers
 -- Include: job emit data
 
 local FORGET_MOST = 2000 -- retries that are forgotten at once, so that no end takes long
@@ -29,5 +29,9 @@ local function end_job(job, state, error, ...)
   emit(state, 'error', error, ...)
   if state ~= 'failed' then redis.call('UNLINK', inflight_key) end
   redis.call('ZREM', active_key, JOB_ID)
+  -- Jobs that wait for this one learn of its end, whatever it is, by their source task.
+  for _, follower in ipairs(redis.call('SMEMBERS', followers_key)) do
+    redis.call('ZADD', delayed_key, now_ms(), follower .. ' source')
+  end
   for _, key in ipairs(DATA_KEYS) do redis.call('PEXPIRE', key, job.ttl_ms) end
 end
