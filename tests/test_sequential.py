@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def test_shipped_jobs_give_what_workers_give(tmp_path: Path) -> None:
                             "input": 7,
                             "error": {
                                 "type": "ValueError",
-                                "message": "shapes.broken_at_7: seven (shapes.py:37)",
+                                "message": "shapes.broken_at_7: seven",
                             },
                             "attempts": 1,
                         }
@@ -86,7 +87,8 @@ def test_shipped_jobs_give_what_workers_give(tmp_path: Path) -> None:
     ids=lambda value: str(value)[:60],
 )
 def test_results_of_all_shapes(document: dict[str, Any], result: Any) -> None:
-    assert sequential(FUNCTIONS, **document) == result
+    found = json.dumps(sequential(FUNCTIONS, **document))
+    assert json.loads(re.sub(r" \(shapes\.py:[0-9]+\)", "", found)) == result
 
 
 def test_an_exception_comes_out_as_it_is() -> None:

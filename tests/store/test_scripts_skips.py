@@ -59,11 +59,12 @@ def test_a_share_is_judged_when_all_records_are_known(
 
 def test_skips_of_a_lost_race_do_not_count(bench: StoreBench) -> None:
     bench.submit(2, skip_most=5)
-    first, _ = bench.fetch()
+    first, second = bench.fetch()
     bench.recover(first)
     (again,) = bench.fetch()
     commit(bench, again, 1)
-    commit(bench, first, 2, 3)
+    late = [Done(first, b"[]", None, (), [(2, ERROR), (3, ERROR)]), Done(second, b"[]", None)]
+    bench.link.run(bench.transitions.commit("j", late, 1.0))
     assert bench.status().skipped == 1
     assert bench.inspector.skipped_of("j", 0) == {1}
     bench.check()
