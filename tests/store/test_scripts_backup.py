@@ -141,3 +141,28 @@ def test_the_time_of_the_slower_tasks_is_followed(bench: StoreBench) -> None:
             break
     p95 = float(bench.redis("HGET", bench.keys.job_key("job", "j"), "p95_us"))
     assert 900 <= p95 < 20_000
+
+
+def test_nothing_is_known_of_a_stage_that_begins_again(bench: StoreBench) -> None:
+    bench.submit(2, policy="collect")
+    first, second = bench.fetch()
+    commit(bench, first)
+    bench.fail(second, permanent=True)
+    (reduce,) = bench.fetch()
+    bench.fail(reduce, permanent=True)
+    bench.redrive("1")
+    bench.forward("1")
+    bench.fetch()
+    time.sleep(0.005)
+    assert backup(bench) == 0
+
+
+def test_a_job_that_has_failed_backs_nothing_up(bench: StoreBench) -> None:
+    bench.submit(3)
+    first, second, _ = bench.fetch()
+    commit(bench, first)
+    bench.fail(second, permanent=True)
+    time.sleep(0.005)
+    entries = bench.stream_length()
+    assert bench.link.run(bench.transitions.backup("j", 0.001)).code is Code.GONE
+    assert bench.stream_length() == entries

@@ -14,6 +14,7 @@ from amr.task import Task
 from tests.support.store_bench import StoreBench
 
 MAP = Task(b"1-1", "j", "map", 0, 1, b"0")
+SOURCE = Task(b"1-3", "j", "source", 0, 1, b"")
 REDUCE = Task(b"1-2", "j", "reduce", 0, 1, b"")
 FAILURE = {
     "error": b"{}",
@@ -37,6 +38,11 @@ TRANSITIONS: dict[str, tuple[Callable[[StoreBench], Call], tuple[Code, ...]]] = 
         lambda b: b.transitions.recover("w1", MAP, **GONE_WORKER),  # type: ignore[arg-type]
         (Code.STALE,),
     ),
+    "ask": (lambda b: b.transitions.ask("j"), (Code.GONE,)),
+    "gather": (lambda b: b.transitions.gather(SOURCE, 0, [b"1"]), (Code.STALE,)),
+    "adopt": (lambda b: b.transitions.adopt(SOURCE, 0), (Code.GONE,)),
+    "follow": (lambda b: b.transitions.follow("j", "j"), (Code.GONE,)),
+    "backup": (lambda b: b.transitions.backup("j", 0.0), (Code.GONE,)),
     "release": (lambda b: b.transitions.release("j", [MAP]), (Code.OK,)),
     "sweep": (lambda b: b.transitions.sweep("j", 0, 0.0), (Code.GONE,)),
     "expire": (lambda b: b.transitions.expire("j", 0.0), (Code.GONE,)),
@@ -51,7 +57,22 @@ TRANSITIONS: dict[str, tuple[Callable[[StoreBench], Call], tuple[Code, ...]]] = 
 }
 
 #: What nothing may happen by once the job has ended; the others have tests of their own.
-LATE = ("append", "seal", "commit", "fail", "finish", "forward", "recover", "release", "sweep")
+LATE = (
+    "ask",
+    "gather",
+    "adopt",
+    "follow",
+    "backup",
+    "append",
+    "seal",
+    "commit",
+    "fail",
+    "finish",
+    "forward",
+    "recover",
+    "release",
+    "sweep",
+)
 
 
 @pytest.mark.parametrize("name", TRANSITIONS)

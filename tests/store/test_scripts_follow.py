@@ -60,8 +60,8 @@ def test_following_twice_is_following_once(bench: StoreBench) -> None:
     assert follow(bench).code is Code.OK
     assert source_task(bench) is not None
     assert follow(bench).code is Code.OK
-    assert source_task(bench) is None
     bench.check("b")
+    assert source_task(bench) is None
 
 
 def test_one_that_has_ended_is_followed_at_once(bench: StoreBench) -> None:
@@ -92,3 +92,14 @@ def test_nobody_is_not_followed_and_who_has_inputs_follows_nobody(bench: StoreBe
     assert bench.status("c").after is None
     bench.cancel("b")
     assert follow(bench).code is Code.GONE
+
+
+def test_a_source_that_waits_for_its_retry_goes_on_waiting(bench: StoreBench) -> None:
+    bench.submit(0, "a", reducer=False)
+    bench.create("b")
+    follow(bench)
+    task = source_task(bench)
+    assert task is not None
+    assert bench.fail(task, delay_s=60.0).code is Code.RETRY
+    follow(bench)
+    assert bench.fleet.due_retries(1000) == []

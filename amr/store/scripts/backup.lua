@@ -11,8 +11,7 @@ local LOOKED_AT = 200 -- tasks in flight of which stragglers are picked
 
 local job = read_job()
 if not job or not job.live then return { 'GONE' } end -- guard
-local done = job.state == 'mapping' and job.done or job.reduced
-if job.backup == '0' or job.paused or not job.p95_us or done == 0 then return { 'OK', 0 } end -- guard
+if job.backup == '0' or job.paused or not job.p95_us then return { 'OK', 0 } end -- guard
 -- While tasks wait for a worker, no worker is idle.
 if job.state == 'mapping' and job.fed < job.total then return { 'OK', 0 } end -- guard
 local last_ms, last_seq = last_delivered()
