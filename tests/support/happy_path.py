@@ -33,6 +33,9 @@ def walk_happy_path(target: RedisTarget, start_trigger: Callable[..., TriggerPro
         words = {"mapper": "faulty.pairs", "inputs": ["a b", "a"], "reducer": "amr.sum"}
         shuffled = client.invoke(words | {"shuffle": {"partitions": 2}})
         assert sorted(shuffled.result(30)) == [["a", 2], ["b", 1]]
+        then = {"mapper": "faulty.double", "reducer": _TOTAL}
+        chained = client.invoke({"mapper": "faulty.double", "inputs": [1, 2], "then": then})
+        assert chained.last().result(30)["sum"] == 12
         waits = client.invoke({"mapper": "faulty.wait", "inputs": [0.01] * 20})
         assert waits.result(30) == list(range(20))
         retried = client.invoke(
