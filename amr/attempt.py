@@ -7,11 +7,11 @@ from time import perf_counter
 
 from amr.durations import format_duration
 from amr.errors import TaskTimeoutError
+from amr.interrupt import Interrupter
 from amr.invokers.base import Invoker
 from amr.invokers.context import Context
 from amr.invokers.failures import describe_failure
 from amr.task import Failure, Outcome, Task
-from amr.worker.interrupt import Interrupter
 
 
 def attempt(

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from amr.attempt import attempt
+from amr.interrupt import Interrupter
 from amr.invokers import capture
 from amr.invokers.context import Context, LogSink
 from amr.invokers.failures import describe_failure
@@ -45,7 +46,6 @@ from amr.worker.concurrent import ConcurrentRunner, Work
 from amr.worker.courier import Courier
 from amr.worker.hand import Hand
 from amr.worker.intake import Intake
-from amr.worker.interrupt import Interrupter
 from amr.worker.order import WorkerOrder
 from amr.worker.pace import BATCH_S, Pace
 from amr.worker.plans import JobPlan, Plans, Step

@@ -21,7 +21,7 @@ FLOORS = {
     "sources": 2.0,
     "shuffle": 2.0,
     "sinks": 2.0,
-    "worker.interrupt": 2.9,
+    "interrupt": 2.9,
     "attempt": 3.0,
     "worker": 3.1,
     "mapper_trigger": 3.2,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 from amr.errors import JobCancelledError
+from amr.interrupt import Interrupter
 from amr.store.inspect import Inspector
 from amr.store.link import Link
 from amr.store.stream import TaskStream
 from amr.task import Task
 from amr.worker.concurrent import ConcurrentRunner
 from amr.worker.hand import Hand
-from amr.worker.interrupt import Interrupter
 from amr.worker.plans import Plans
 from amr.worker.settlement import Settlement
 

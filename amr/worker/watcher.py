@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from amr.attempt import timeout_error
 from amr.errors import JobCancelledError
+from amr.interrupt import Interrupter
 from amr.task import Task
 from amr.worker.concurrent import ConcurrentRunner
-from amr.worker.interrupt import Interrupter
 from amr.worker.plans import Plans
 from amr.worker.slot import Slot
 

@@ -8,12 +8,12 @@ import time
 import pytest
 
 from amr.errors import TaskTimeoutError
+from amr.interrupt import Interrupter
 from amr.invokers.context import LogSink
 from amr.store.link import Link
 from amr.store.replies import Code
 from amr.task import Outcome, Task
 from amr.worker.hand import Hand
-from amr.worker.interrupt import Interrupter
 from amr.worker.journal import JOURNAL_BYTES, Journal
 from amr.worker.pace import BATCH_MOST, Pace
 from amr.worker.plans import Plans
