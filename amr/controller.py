@@ -112,10 +112,10 @@ def submit(
     try:
         return sender.send(make_chunks(bodies, most_bytes), expected)
     except SourceError as error:
-        link.run(transitions.cancel(job))
+        sender.cancel()
         raise JobSpecError([Problem("$.inputs", str(error))]) from None
     except JobSpecError:
-        link.run(transitions.cancel(job))
+        sender.cancel()
         raise
     except OverloadedError:
         sender.withdraw()
@@ -154,7 +154,13 @@ class _Sender:
         self._transitions = transitions
         self._job = job
         self._record = record
-        self._chain = list(_chain(transitions, job, spec.then))
+        self._chain: list[Call] = []
+        self._jobs = [job]
+        for name, following in _following(job, spec):
+            record = _record(following, _digest(following))
+            self._chain.append(transitions.create(name, record))
+            self._chain.append(transitions.follow(name, self._jobs[-1]))
+            self._jobs.append(name)
         self._confirmation = confirmation
         self._admission = admission
         self._is_new = False
@@ -213,8 +219,12 @@ class _Sender:
     def withdraw(self) -> None:
         """Leaves nothing of a job that this submission began and cannot complete."""
         if self._is_new:
-            ends = (self._transitions.cancel(self._job), self._transitions.prune(self._job, 0.0))
-            self._link.run_all(ends)
+            self.cancel()
+            self._link.run_all([self._transitions.prune(job, 0.0) for job in self._jobs])
+
+    def cancel(self) -> None:
+        """Ends the job and those that follow it, the last one first."""
+        self._link.run_all([self._transitions.cancel(job) for job in reversed(self._jobs)])
 
     def _admit(self, first: list[bytes], expected: int) -> None:
         """Checks that there is room, judging the size of all inputs by that of the first ones."""
@@ -256,16 +266,13 @@ class _Sender:
         return reply.code
 
 
-def _chain(transitions: Transitions, job: str, spec: JobSpec | None) -> Iterator[Call]:
-    """Yields the calls that make the jobs which follow one, each after the one before it."""
-    number = 2
-    before = job
-    while spec is not None:
-        following = spec.after(before)
-        name = f"{job}.{number}"
-        yield transitions.create(name, _record(following, _digest(following)))
-        yield transitions.follow(name, before)
-        spec, before, number = spec.then, name, number + 1
+def _following(job: str, spec: JobSpec) -> Iterator[tuple[str, JobSpec]]:
+    """Yields the names and descriptions of the jobs of a chain behind its first one."""
+    before, number = job, 2
+    while spec.then is not None:
+        spec, name = spec.then.after(before), f"{job}.{number}"
+        yield name, spec
+        before, number = name, number + 1
 
 
 def _record(spec: JobSpec, digest: str) -> JobRecord:

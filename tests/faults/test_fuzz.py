@@ -111,13 +111,16 @@ def test_six_thousand_changed_job_files_are_taken_or_refused(redis_target: Redis
             try:
                 job = client.invoke(spec.with_durability("memory"))
             except UsageError:
-                assert client.jobs(most=1) == [] or client.jobs(most=1)[0].submitted
+                assert all(job.submitted or not job.error for job in client.jobs(most=1))
                 continue
             status = job.status()
             assert status.submitted or isinstance(spec.inputs, FunctionSource)
             if isinstance(spec.inputs, list):
                 assert status.total == -(-len(spec.inputs) // (spec.batch or 1))
             job.cancel() if status.live else None
+        for status in client.jobs(most=1000):
+            if status.live:  # it follows another one, and nobody is here to tell it of the end
+                client.job(status.job).cancel()
         client.prune()
         assert raw.keys(f"amr:{{{redis_target.stream}}}:job:*") == []
 

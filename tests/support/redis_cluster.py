@@ -112,6 +112,13 @@ class RedisCluster:
             lambda: replica.client.info("replication").get("master_link_status") == "up",
             what="the replica's copy",
         )
+
+        def follows() -> bool:
+            # Until its first acknowledgement the node sends it nothing of what is new.
+            row = of.client.info("replication").get("slave0")
+            return row is not None and row["state"] == "online"
+
+        wait_for(follows, what="the replica's acknowledgement")
         return replica
 
     def target(self, stream: str, *, node: int | None = None, streams: int = 1) -> RedisTarget:
