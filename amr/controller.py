@@ -153,13 +153,12 @@ class _Sender:
         self._link = link
         self._transitions = transitions
         self._job = job
-        self._record = record
-        self._chain: list[Call] = []
+        self._creates = [transitions.create(job, record)]
+        self._follows: list[Call] = []
         self._jobs = [job]
         for name, following in _following(job, spec):
-            record = _record(following, _digest(following))
-            self._chain.append(transitions.create(name, record))
-            self._chain.append(transitions.follow(name, self._jobs[-1]))
+            self._creates.append(transitions.create(name, _record(following, _digest(following))))
+            self._follows.append(transitions.follow(name, self._jobs[-1]))
             self._jobs.append(name)
         self._confirmation = confirmation
         self._admission = admission
@@ -169,11 +168,15 @@ class _Sender:
 
     def create(self) -> bool:
         """Creates the job, or finds it; False when there is nothing left to send."""
-        create = self._transitions.create(self._job, self._record)
-        reply = self._link.run_all([create, *self._chain])[0]
+        replies: list[Reply] = self._link.run_all(self._creates)
         self._to_create = False
-        if reply.code is Code.CONFLICT:
-            raise JobConflictError(self._job)
+        codes = {job: reply.code for job, reply in zip(self._jobs, replies, strict=True)}
+        taken = [job for job, code in codes.items() if code is Code.CONFLICT]
+        if taken:
+            self._remove([job for job, code in codes.items() if code is Code.CREATED])
+            raise JobConflictError(taken[0])
+        self._link.run_all(self._follows)
+        reply = replies[0]
         if reply.code is Code.CREATED:
             self._is_new = True
             return True
@@ -219,12 +222,15 @@ class _Sender:
     def withdraw(self) -> None:
         """Leaves nothing of a job that this submission began and cannot complete."""
         if self._is_new:
-            self.cancel()
-            self._link.run_all([self._transitions.prune(job, 0.0) for job in self._jobs])
+            self._remove(self._jobs)
 
     def cancel(self) -> None:
         """Ends the job and those that follow it, the last one first."""
         self._link.run_all([self._transitions.cancel(job) for job in reversed(self._jobs)])
+
+    def _remove(self, jobs: Sequence[str]) -> None:
+        ends = [(self._transitions.cancel(j), self._transitions.prune(j, 0.0)) for j in jobs]
+        self._link.run_all([call for calls in reversed(ends) for call in calls])
 
     def _admit(self, first: list[bytes], expected: int) -> None:
         """Checks that there is room, judging the size of all inputs by that of the first ones."""
@@ -233,12 +239,12 @@ class _Sender:
             self._admission.admit(expected, round(mean_bytes * expected))
 
     def _opening(self) -> list[Call]:
-        """Returns the call that creates the job, the first time."""
+        """Returns the calls that create the job and those behind it, the first time."""
         if not self._to_create:
             return []
         self._to_create = False
         self._is_new = True
-        return [self._transitions.create(self._job, self._record), *self._chain]
+        return [*self._creates, *self._follows]
 
     def confirm(self, calls: Sequence[Call] = ()) -> list[Reply]:
         """Sends the calls, the last of which seals the job, and confirms the job with them.

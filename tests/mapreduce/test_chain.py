@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from amr.client import Client
-from amr.errors import JobFailedError, JobSpecError, UnknownJobError
+from amr.errors import JobConflictError, JobFailedError, JobSpecError, UnknownJobError
 from amr.local_run import run as run_here
 from tests.mapreduce.conftest import FUNCTIONS, Run
 from tests.support.wait import wait_for
@@ -47,6 +47,16 @@ def test_a_chain_under_an_id_is_the_same_chain(client: Client) -> None:
     again = client.invoke(spec, id="chain")
     assert (again.created, again.last().id) == (False, "chain.2")
     assert again.last().result(60) == [3]
+
+
+def test_a_chain_does_not_take_the_id_of_another_job(client: Client) -> None:
+    other = client.invoke({"mapper": "shapes.same", "inputs": [9]}, id="taken.2")
+    spec = {"mapper": "shapes.double", "inputs": [1], "then": {"mapper": "shapes.plus"}}
+    with pytest.raises(JobConflictError, match=r"taken\.2"):
+        client.invoke(spec, id="taken")
+    with pytest.raises(UnknownJobError):
+        client.job("taken").status()
+    assert other.result(60) == [9]
 
 
 @pytest.mark.parametrize("how", ["failed", "cancelled"])
