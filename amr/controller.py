@@ -37,6 +37,9 @@ from amr.store.link import Call, Link
 from amr.store.replies import Code, Reply
 from amr.store.transitions import JobRecord, Transitions
 
+#: Tasks that are ended sooner than this have no backups: they would only be ended twice.
+_BACKUP_FROM_S = 5.0
+
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ID_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
@@ -298,7 +301,7 @@ def _record(spec: JobSpec, digest: str) -> JobRecord:
         deadline_ms=0 if spec.deadline_s is None else max(1, round(spec.deadline_s * 1000)),
         rate="" if spec.rate is None else spec.rate,
         partitions=0 if spec.shuffle is None else spec.shuffle.partitions,
-        backup=spec.backup,
+        backup=spec.backup and (spec.timeout_s is None or spec.timeout_s >= _BACKUP_FROM_S),
         skip_most="" if spec.skip_bad_records is None else spec.skip_bad_records,
     )
 

@@ -186,6 +186,8 @@ def test_a_replica_that_takes_over_is_found(
         replica = cluster.add_replica(dying)
         jobs = slow_jobs(client)
         wait_for(lambda: len(trigger.calls("end")) > 8)
+        known = dying.client.info("replication")["master_repl_offset"]
+        wait_for(lambda: replica.client.info("replication")["slave_repl_offset"] >= known)
         dying.kill()
         replica.ask("CLUSTER", "FAILOVER", "TAKEOVER")
         assert [client.job(job).result(30) for job in jobs] == [TOTAL] * 4
