@@ -107,9 +107,9 @@ def submit(
     if not fresh and not sender.create():
         sender.confirm()
         return Submission(job, False, sender.appended)
-    if inputs is None and isinstance(spec.inputs, FunctionSource):
+    if isinstance(spec.inputs, FunctionSource):
         return sender.wait_for_inputs(transitions.ask(job))
-    if inputs is None and isinstance(spec.inputs, OutputsSource):
+    if isinstance(spec.inputs, OutputsSource):
         return sender.wait_for_inputs(transitions.follow(job, spec.inputs.job))
     bodies, expected = make_bodies(spec, inputs, outputs_of)
     try:

@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import sys
 from collections.abc import Iterable, Iterator
-from types import GeneratorType
 from typing import Any, cast
 
 import orjson
@@ -20,13 +19,14 @@ from amr.invokers.failures import describe_failure
 from amr.invokers.registry import Registry
 from amr.job import JobSpec
 from amr.reducers import builtin_reducer, is_builtin
-from amr.shuffle.keys import Key, as_given, as_key, order_of, partitions_by_hash
+from amr.shuffle.keys import Key, as_given, as_key, order_of
 from amr.sourcespec import FunctionSource
-from amr.stages.keyed import keyed_function, keyed_reducer
+from amr.stages.keyed import keyed_reducer, outputs_of
 from amr.stages.mapper import plain_mapper
-from amr.stages.own_reducer import OwnReducer
 from amr.stages.pairs import PairsMapper
 from amr.stages.part_file import write_part
+from amr.stages.partitioner import choose_partitions
+from amr.stages.reducer import plain_reducer
 from amr.stages.written import Written
 from amr.task import Stage, Task
 
@@ -126,7 +126,7 @@ class SequentialRun:
 
     def _reduce(self, outputs: list[bytes], failures: list[dict[str, Any]]) -> bytes:
         name = self._spec.reducer or ""
-        reducer: Invoker = OwnReducer(name) if is_builtin(name) else self._registry.find(name)
+        reducer = plain_reducer(name, self._registry)
         if self._spec.output is not None:
             reducer = Written(reducer, self._spec)
         reducer.prepare()
@@ -159,17 +159,13 @@ class SequentialRun:
         shuffle = self._spec.shuffle
         assert shuffle is not None
         by_partition: list[list[Key]] = [[] for _ in range(shuffle.partitions)]
-        if shuffle.partitioner == "range":
+        if shuffle.is_range:
             for at, key in enumerate(keys):
                 by_partition[at * shuffle.partitions // len(keys)].append(key)
             return by_partition
-        if shuffle.partitioner == "hash":
-            chosen = partitions_by_hash(keys, shuffle.partitions)
-        else:
-            function = keyed_function(self._registry, shuffle.partitioner, "partitions")
-            chosen = [function(as_given(key), shuffle.partitions) for key in keys]
-        for key, partition in zip(keys, chosen, strict=True):
-            by_partition[partition % shuffle.partitions].append(key)
+        partitions_of = choose_partitions(shuffle, self._registry)
+        for key, partition in zip(keys, partitions_of(keys), strict=True):
+            by_partition[partition].append(key)
         return by_partition
 
     def _reduced(
@@ -185,10 +181,7 @@ class SequentialRun:
             output = reducer(as_given(key), iter(groups[key]))
             if inspect.iscoroutine(output):
                 output = asyncio.run(output)
-            if isinstance(output, GeneratorType):
-                yield from map(wire.dumps, output)
-            else:
-                yield wire.dumps((key, output))
+            yield from outputs_of(key, output)
 
 
 class _Stderr(LogSink):

@@ -56,6 +56,11 @@ class ShuffleSpec(SpecObject):
         description="Folder that the workers share, or URL, for what is too large for Redis.",
     )
 
+    @property
+    def is_range(self) -> bool:
+        """Whether partitions are ranges of keys: a map task's runs are of all of them together."""
+        return self.partitioner == "range"
+
     def functions(self) -> Iterator[tuple[str, str]]:
         """Yields the field and the name of every function that it names."""
         if self.combiner is not None and not is_builtin(self.combiner):

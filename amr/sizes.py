@@ -38,12 +38,3 @@ def parse_size(value: Any) -> int:
     if bytes_ < 1:
         raise ValueError(f"must be at least one byte, found {found(value)}")
     return bytes_
-
-
-def format_size(bytes_: float) -> str:
-    """Returns a size for people: ``1.5 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if bytes_ < 1000 or unit == "GB":
-            break
-        bytes_ /= 1000
-    return f"{bytes_:.0f} {unit}" if bytes_ >= 100 or unit == "B" else f"{bytes_:.1f} {unit}"

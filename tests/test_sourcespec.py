@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from amr.job import JobSpec, json_schema
-from amr.sizes import format_size, parse_size
+from amr.sizes import parse_size
 from amr.sourcespec import SOURCES, CsvSource, parse_source
 from tests.test_job import job, mistake, mistakes
 
@@ -105,12 +105,3 @@ def test_relative_paths_are_taken_from_a_folder_and_urls_are_left() -> None:
 )
 def test_sizes(text: str | int, size: int) -> None:
     assert parse_size(text) == size
-
-
-def test_sizes_for_people() -> None:
-    assert [format_size(n) for n in (7, 1500, 16_000_000, 2.5e9)] == [
-        "7 B",
-        "1.5 kB",
-        "16.0 MB",
-        "2.5 GB",
-    ]

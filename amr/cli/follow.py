@@ -49,18 +49,16 @@ def wait_for_result(
         typer.Exit: with code 1 when the job ended without a result.
         WaitTimeoutError: the time ran out.
     """
-    if (following := job.next()) is not None:
-        _wait_for_end(job, timeout_s, quiet, check)
-        if job.status().state is JobState.SUCCEEDED:
-            return wait_for_result(
-                following,
-                timeout_s=timeout_s,
-                output=output,
-                quiet=quiet,
-                more=more and f"amr failures {following.id}",
-                check=check,
-            )
     ended = _wait_for_end(job, timeout_s, quiet, check)
+    if ended.state is JobState.SUCCEEDED and (following := job.next()) is not None:
+        return wait_for_result(
+            following,
+            timeout_s=timeout_s,
+            output=output,
+            quiet=quiet,
+            more=more and f"amr failures {following.id}",
+            check=check,
+        )
     try:
         result = job.result_json()
     except JobEndedError as error:

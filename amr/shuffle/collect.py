@@ -67,7 +67,7 @@ class Collector:
         """Takes pairs.
 
         Raises:
-            TypeError, ValueError: something is no pair; see ``explain_pairs``.
+            TypeError, ValueError: something is no pair.
             KeyTypeError: a key is of a type that cannot be one.
         """
         rest = iter(pairs)
@@ -122,11 +122,3 @@ def _group(pairs: list[Any]) -> dict[Key, list[Any]]:
         else:
             groups[key] = [value]
     return groups
-
-
-def explain_pairs(error: Exception, mapper: str) -> Exception:
-    """Returns what is to be told of an error with which something was no pair."""
-    text = str(error)
-    if "unpack" in text or "not iterable" in text:
-        return PairError(f"{mapper} must return or yield pairs [key, value]: {text}")
-    return error

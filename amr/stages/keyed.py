@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import GeneratorType
 from typing import Any
 
+from amr import wire
 from amr.errors import PermanentError
 from amr.invokers.context import Context
 from amr.invokers.local import FunctionImportError, LocalInvoker
 from amr.invokers.registry import Registry
+from amr.shuffle.keys import Key
 
 
 def keyed_function(registry: Registry, name: str, second: str) -> Callable[[Any, Any], Any]:
@@ -39,6 +42,14 @@ def check_reducer(registry: Registry, name: str) -> None:
         PermanentError: as ``keyed_function``.
     """
     _load(registry, name, "values")
+
+
+def outputs_of(key: Key, output: Any) -> Iterator[bytes]:
+    """Yields what a reducer gave for a key: what it yields, or the key and its value."""
+    if isinstance(output, GeneratorType):
+        yield from map(wire.dumps, output)
+    else:
+        yield wire.dumps((key, output))
 
 
 def _load(registry: Registry, name: str, second: str) -> tuple[Callable[..., Any], int]:

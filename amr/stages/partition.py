@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from amr.job import JobSpec
@@ -54,7 +55,7 @@ class PartitionGroups:
         Raises:
             MissingOutputError: somebody else deleted a run.
         """
-        runs, keys = self._find()
+        runs, keys = self._found
         merge = merge_in_memory if _size(runs) <= IN_MEMORY_BYTES else merge_streams
         return merge([self._groups(run, keys) for run in runs])
 
@@ -66,7 +67,7 @@ class PartitionGroups:
         Raises:
             MissingOutputError: somebody else deleted a run.
         """
-        runs, keys = self._find()
+        runs, keys = self._found
         if keys is not None or _size(runs) > IN_MEMORY_BYTES:
             return None
         found: dict[Key, Any] = {}
@@ -75,14 +76,15 @@ class PartitionGroups:
                 fold(found, read_pairs(data), sys.maxsize)
         return ((key, found[key]) for key in sorted(found, key=order_of(found)))
 
-    def _find(self) -> tuple[list[_StoredRun], KeyRange | None]:
-        """Returns the runs that have keys of the partition, and which keys these are."""
+    @cached_property
+    def _found(self) -> tuple[list[_StoredRun], KeyRange | None]:
+        """The runs that have keys of the partition, and which keys these are."""
         status = self._inspector.status(self._job)
         outputs = self._inspector.outputs(self._job, status.total if status else 0)
         # A task without an output is a dead letter.
         tables = [(index, Table.load(output)) for index, output in outputs if output is not None]
         assert self._spec.shuffle is not None
-        if self._spec.shuffle.partitioner != "range":
+        if not self._spec.shuffle.is_range:
             return [
                 _StoredRun(index, table.file, parts)
                 for index, table in tables
@@ -107,7 +109,8 @@ class PartitionGroups:
                 with open_file(run.file, part.at) as file:
                     yield file.read(part.length)
             return
-        partition = self._partition if self._is_by_partition else 0
+        assert self._spec.shuffle is not None
+        partition = 0 if self._spec.shuffle.is_range else self._partition
         at_once = max(1, _READ_BYTES // PART_BYTES)
         names = [part_name(partition, run.task, part.at) for part in run.parts]
         for start in range(0, len(names), at_once):
@@ -116,12 +119,6 @@ class PartitionGroups:
                 if data is None:
                     raise MissingOutputError(f"the run {name} is gone from Redis")
                 yield data
-
-    @property
-    def _is_by_partition(self) -> bool:
-        """Whether map tasks have runs for each partition, and not one for all."""
-        assert self._spec.shuffle is not None
-        return self._spec.shuffle.partitioner != "range"
 
 
 def _size(runs: Sequence[_StoredRun]) -> int:

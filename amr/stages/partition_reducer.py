@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Iterable, Iterator
-from types import GeneratorType
 from typing import Any
 
 from amr import wire
@@ -19,7 +18,7 @@ from amr.job import JobSpec
 from amr.reducers import Reduce, builtin_reducer, is_builtin
 from amr.shuffle.folds import find_last_fold
 from amr.shuffle.keys import Key, as_given
-from amr.stages.keyed import check_reducer, keyed_reducer
+from amr.stages.keyed import check_reducer, keyed_reducer, outputs_of
 from amr.stages.part_file import write_part
 from amr.stages.partition import PartitionGroups
 from amr.store.inspect import Inspector
@@ -79,7 +78,7 @@ class PartitionReducer:
 
     async def invoke_async(self, body: bytes, context: Context) -> bytes:
         """The same of an async reducer, or of an HTTP one with many groups in a request."""
-        groups = self._groups(context)
+        groups = self._partition(context).merged()
         if isinstance(self._inner, LocalInvoker):
             outputs = await self._await(groups, context)
         else:
@@ -95,14 +94,15 @@ class PartitionReducer:
         shuffle = self._spec.shuffle
         assert shuffle is not None
         fold = find_last_fold(self.name, shuffle.combiner)
-        folded = self._partition(context).folded(fold) if fold is not None else None
+        partition = self._partition(context)
+        folded = partition.folded(fold) if fold is not None else None
         if folded is not None:
             yield from map(wire.dumps, folded)
             return
         reducer = self._function(context)
-        for key, values in self._groups(context):
+        for key, values in partition.merged():
             try:
-                yield from _outputs(key, reducer(as_given(key), values))
+                yield from outputs_of(key, reducer(as_given(key), values))
             except BaseException as error:
                 note_call(error, where=f"key {found(as_given(key))}")
                 raise
@@ -112,14 +112,11 @@ class PartitionReducer:
         outputs: list[bytes] = []
         while (group := await asyncio.to_thread(next, groups, None)) is not None:
             key, values = group
-            outputs += _outputs(key, await reducer(as_given(key), values))
+            outputs += outputs_of(key, await reducer(as_given(key), values))
         return outputs
 
     def _partition(self, context: Context) -> PartitionGroups:
         return PartitionGroups(self._inspector, self._spec, context.job, context.index)
-
-    def _groups(self, context: Context) -> Groups:
-        return self._partition(context).merged()
 
     def _function(self, context: Context) -> Reduce:
         shuffle = self._spec.shuffle
@@ -155,11 +152,3 @@ def _take(groups: Groups) -> list[tuple[Any, list[Any]]]:
         if len(batch) >= _GROUPS_AT_ONCE or held >= _VALUES_AT_ONCE:
             break
     return batch
-
-
-def _outputs(key: Key, output: Any) -> Iterator[bytes]:
-    """Yields what a reducer gave for a key: what it yields, or the key and its value."""
-    if isinstance(output, GeneratorType):
-        yield from map(wire.dumps, output)
-    else:
-        yield wire.dumps((key, output))

@@ -30,6 +30,13 @@ def make_reducer(spec: JobSpec, reduce: bytes, registry: Registry, inspector: In
         raise PermanentError("the job has no function for its reduce task")
     if spec.shuffle is not None:
         return PartitionReducer(spec, orjson.loads(reduce), registry, inspector)
-    if is_builtin(spec.reducer):
-        return OwnReducer(spec.reducer)
-    return registry.find(spec.reducer)
+    return plain_reducer(spec.reducer, registry)
+
+
+def plain_reducer(name: str, registry: Registry) -> Invoker:
+    """Returns what reduces all outputs at once, by its name.
+
+    Raises:
+        PermanentError: it is not known here.
+    """
+    return OwnReducer(name) if is_builtin(name) else registry.find(name)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from itertools import chain
 from typing import Any
 
 from amr import wire
-from amr.errors import PermanentError
 from amr.invokers import capture
 from amr.invokers.base import Function, Invoker
 from amr.invokers.context import Context
@@ -19,14 +17,14 @@ from amr.invokers.registry import Registry
 from amr.job import JobSpec
 from amr.reducers import Reduce, builtin_combiner, is_builtin
 from amr.shuffle import collect, folds
-from amr.shuffle.collect import Collector, PairError, PartitionsOf
+from amr.shuffle.collect import Collector, PairError
 from amr.shuffle.folds import Fold, find_fold
-from amr.shuffle.keys import Key, as_given, as_key, partitions_by_hash
+from amr.shuffle.keys import Key, as_key
 from amr.shuffle.mapped import Mapped, lay_out, name_parts, pack
-from amr.shufflespec import ShuffleSpec
 from amr.stages.bad_records import RecordByRecord, SkippedOf
 from amr.stages.keyed import keyed_function
 from amr.stages.mapper import GroupMapper, find_mapper, plain_mapper, records_of
+from amr.stages.partitioner import choose_partitions
 from amr.storage.files import join_path
 from amr.storage.publish import publish
 
@@ -96,7 +94,7 @@ class ShuffleMapper(GroupMapper):
         """Imports the mapper, the combiner and the partitioner."""
         super().prepare()
         self._combiner()
-        self._partitions_of()
+        choose_partitions(self._shuffle, self._registry)
 
     def invoke(self, body: bytes, context: Context) -> bytes:
         """Calls a sync mapper for all of the task's records; its pairs are taken as they come."""
@@ -132,31 +130,26 @@ class ShuffleMapper(GroupMapper):
         """Says which record an error came of, and what a mapper has to give that gave no pairs."""
         try:
             yield
-        except (TypeError, ValueError) as error:
-            if _is_of_pairs(error):
+        except BaseException as error:
+            if isinstance(error, (TypeError, ValueError)) and _is_of_pairs(error):
                 told = f"{self.name} must return or yield pairs [key, value]: {error}"
                 raise PairError(told) from None
-            note_call(error, where=f"record {context.record}")
-            raise
-        except BaseException as error:
             note_call(error, where=f"record {context.record}")
             raise
 
     def _collector(self) -> Collector:
         shuffle = self._shuffle
         fold, combine = self._combiner()
-        is_range = shuffle.partitioner == "range"
         return Collector(
-            1 if is_range else shuffle.partitions,
-            self._partitions_of(),
+            1 if shuffle.is_range else shuffle.partitions,
+            choose_partitions(shuffle, self._registry),
             fold=fold,
             combine=combine,
         )
 
     def _pack(self, collector: Collector, context: Context) -> bytes:
-        is_range = self._shuffle.partitioner == "range"
         runs = collector.runs()
-        table, parts = lay_out(runs, collector.samples if is_range else [])
+        table, parts = lay_out(runs, collector.samples if self._shuffle.is_range else [])
         store = self._store
         if store is not None and sum(map(len, parts)) >= _STORED_FROM_BYTES:
             name = f"{context.index:06}-{secrets.token_hex(6)}.runs"
@@ -173,23 +166,6 @@ class ShuffleMapper(GroupMapper):
             fold = find_fold(name)
             return fold, None if fold else builtin_combiner(name)
         return None, keyed_function(self._registry, name, "values")
-
-    def _partitions_of(self) -> PartitionsOf:
-        shuffle = self._shuffle
-        if shuffle.partitioner == "range":
-            return lambda keys: [0] * len(keys)
-        if shuffle.partitioner == "hash":
-            return partial(partitions_by_hash, partitions=shuffle.partitions)
-        function = keyed_function(self._registry, shuffle.partitioner, "partitions")
-        return partial(map, partial(_checked, function, shuffle))
-
-
-def _checked(function: Callable[[Any, int], Any], shuffle: ShuffleSpec, key: Key) -> int:
-    partition = function(as_given(key), shuffle.partitions)
-    if isinstance(partition, bool) or not isinstance(partition, int):
-        kind = type(partition).__name__
-        raise PermanentError(f"partitioner {shuffle.partitioner} returned a {kind}, not a number")
-    return partition % shuffle.partitions
 
 
 def _checked_pairs(output: Any) -> list[tuple[Key, Any]]:

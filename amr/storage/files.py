@@ -51,22 +51,6 @@ def join_path(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}"
 
 
-def check_unchanged(info: FileInfo) -> None:
-    """Checks that a file still has the size that it was split by.
-
-    Raises:
-        SourceError: it is gone, or has another size.
-    """
-    with open_file(info.path) as file:
-        if info.is_compressed:
-            return
-        size = file.seek(0, os.SEEK_END)
-    if size != info.size:
-        raise SourceError(
-            f"{info.path} has {size:,} bytes; it had {info.size:,} when the job was submitted"
-        )
-
-
 def _find(pattern: str) -> list[FileInfo]:
     if is_url(pattern):
         return find_objects(pattern)

@@ -39,7 +39,7 @@ def outputs_json(inspector: Inspector, job: str, total: int, version: int) -> by
     spec = JobSpec.from_header(read[0])
     results = join_lists(found) if spec.is_grouped else b"[" + b",".join(found) + b"]"
     if spec.output is not None:
-        results = b'"parts":[' + b",".join(found) + b"]"
+        results = _parts(found)
     if spec.on_failure == "fail":
         return results if spec.output is None else b"{" + results + b"}"
     if spec.output is None:
@@ -71,7 +71,7 @@ def parts_json(inspector: Inspector, job: str, partitions: int, version: int) ->
         return None
     if read[0].get("output") is None:
         return join_lists(parts)
-    return b'{"parts":[' + b",".join(parts) + b"]}"
+    return b"{" + _parts(parts) + b"}"
 
 
 def reduced_json(inspector: Inspector, job: str, version: int) -> bytes | None:
@@ -83,7 +83,7 @@ def reduced_json(inspector: Inspector, job: str, version: int) -> bytes | None:
     read = inspector.spec(job)
     if read is None or result is None or read[0].get("output") is None:
         return result
-    return b'{"parts":[' + result + b"]}"
+    return b"{" + _parts([result]) + b"}"
 
 
 def iter_results(inspector: Inspector, job: str) -> Iterator[Any]:
@@ -114,3 +114,8 @@ def iter_results(inspector: Inspector, job: str) -> Iterator[Any]:
         value = orjson.loads(part or b"[]")
         takes_apart = is_list or (status.has_reducer and isinstance(value, list))
         yield from value if takes_apart else (value,)
+
+
+def _parts(told: list[bytes]) -> bytes:
+    """Returns the member ``parts`` of a result: what is told of each file."""
+    return b'"parts":[' + b",".join(told) + b"]"

@@ -9,5 +9,5 @@
 local job = read_job()
 if not job or not job.live then return { 'GONE' } end -- guard
 if job.total or redis.call('HEXISTS', inflight_key, 'source') == 1 then return { 'OK' } end -- guard
-requeue('source', { attempt = 1, crashes = 0, deferrals = 0, older = '' })
+requeue('source', new_flight())
 return { 'OK' }

@@ -75,10 +75,6 @@ if since >= 10000 or (tenth and since >= 200) then
 end
 
 write_counts(job)
-if too_many_skipped(job, false) then
-  end_job(job, 'failed', job.skipped .. ' bad records are more than skip_bad_records allows')
-else
-  complete(job)
-end
+if not end_of_skips(job, false) then complete(job) end
 settle(entries)
 return { 'OK', #taken, redis.call('LLEN', inputs_key) - job.done - job.failed, workers }

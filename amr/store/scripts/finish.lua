@@ -32,7 +32,8 @@ end
 if job.backups > 0 and flight.older ~= '' then redis.call('INCR', epoch_key) end
 note_duration(job, took_us)
 job.reduced = job.reduced + 1
-redis.call('HSET', job_key, 'reduced', job.reduced, 'delayed', job.delayed)
+redis.call('HSET', job_key, 'reduced', job.reduced, 'delayed', job.delayed,
+  'p95_us', whole(job.p95_us))
 if job.partitions > 1 then emit('reduced', 'done', job.reduced, 'total', job.partitions) end
 if job.reduced >= job.partitions then
   -- A task that failed may be redriven: the next version is made of all the runs.

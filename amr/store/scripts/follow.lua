@@ -14,7 +14,7 @@ if not state then return { 'NOTHING' } end -- guard
 
 local flight = redis.call('HGET', inflight_key, 'source')
 if not flight then
-  redis.call('HSET', inflight_key, 'source', '0-0 1 0 0 1')
+  redis.call('HSET', inflight_key, 'source', write_flight(new_flight()))
   redis.call('HSET', job_key, 'delayed', job.delayed + 1, 'after', other)
   redis.call('HSET', other_job_key, 'next', JOB_ID)
 elseif not read_flight(flight).delayed then -- guard

@@ -35,7 +35,7 @@ if not job.total then
   revive('submitting')
   if read_flight(source).delayed then job.delayed = job.delayed - 1 end
   redis.call('HDEL', failures_key, 'source')
-  requeue('source', { attempt = 1, crashes = 0, deferrals = 0, older = '' })
+  requeue('source', new_flight())
   emit('redriven', 'tasks', 0, 'version', job.version)
   write_counts(job)
   return { 'OK', job.version, 0 }
@@ -82,7 +82,7 @@ if #indexes > 0 then
   local flights, retries = {}, {}
   for _, index in ipairs(indexes) do
     flights[#flights + 1] = index
-    flights[#flights + 1] = '0-0 1 0 0 1'
+    flights[#flights + 1] = write_flight(new_flight())
     retries[#retries + 1] = now
     retries[#retries + 1] = JOB_ID .. ' ' .. index
     if job.version > 1 then

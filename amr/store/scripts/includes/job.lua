@@ -28,10 +28,16 @@ local function read_job()
   }
 end
 
+-- A number without its fraction, or '' for none.
+local function whole(number)
+  return number and string.format('%.0f', number) or ''
+end
+
 local function write_counts(job)
   redis.call('HSET', job_key, 'fed', job.fed, 'done', job.done, 'failed', job.failed,
     'delayed', job.delayed, 'owed', job.owed, 'retried', job.retried,
-    'timed_out', job.timed_out, 'progress_at', job.progress_at, 'task_us', job.task_us or '')
+    'timed_out', job.timed_out, 'progress_at', job.progress_at, 'task_us', job.task_us or '',
+    'p95_us', whole(job.p95_us))
   if job.rate then redis.call('HSET', job_key, 'rate_at', string.format('%.3f', job.rate_at)) end
 end
 
@@ -44,6 +50,11 @@ local function read_flight(value)
     entry = entry, attempt = tonumber(attempt), crashes = tonumber(crashes),
     deferrals = tonumber(deferrals), delayed = delayed == '1', older = older,
   }
+end
+
+-- A task that waits for its first entry.
+local function new_flight()
+  return { entry = '0-0', attempt = 1, crashes = 0, deferrals = 0, delayed = true, older = '' }
 end
 
 local function write_flight(flight)

@@ -9,7 +9,7 @@ local function requeue(field, flight)
   local partition = partition_of(field)
   local stage = partition and 'reduce' or field == 'source' and field or 'map'
   local body = stage == 'map' and redis.call('LINDEX', inputs_key, field) or ''
-  if flight.entry then
+  if flight.entry ~= '0-0' then
     flight.older = string.sub(flight.older .. ' ' .. flight.entry, -OLDER_BYTES)
   end
   flight.entry = redis.call('XADD', stream_key, '*', 'job', JOB_ID,

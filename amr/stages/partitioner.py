@@ -1,0 +1,36 @@
+"""Which partition each key of a shuffled job goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from amr.errors import PermanentError
+from amr.invokers.registry import Registry
+from amr.shuffle.collect import PartitionsOf
+from amr.shuffle.keys import Key, as_given, partitions_by_hash
+from amr.shufflespec import ShuffleSpec
+from amr.stages.keyed import keyed_function
+
+
+def choose_partitions(shuffle: ShuffleSpec, registry: Registry) -> PartitionsOf:
+    """Returns what gives the partitions of keys on a map task; 0 for all where they are ranges.
+
+    Raises:
+        PermanentError: the partitioner is not known here, or is called otherwise.
+    """
+    if shuffle.is_range:
+        return lambda keys: [0] * len(keys)
+    if shuffle.partitioner == "hash":
+        return partial(partitions_by_hash, partitions=shuffle.partitions)
+    function = keyed_function(registry, shuffle.partitioner, "partitions")
+    return partial(map, partial(_checked, function, shuffle))
+
+
+def _checked(function: Callable[[Any, int], Any], shuffle: ShuffleSpec, key: Key) -> int:
+    partition = function(as_given(key), shuffle.partitions)
+    if isinstance(partition, bool) or not isinstance(partition, int):
+        kind = type(partition).__name__
+        raise PermanentError(f"partitioner {shuffle.partitioner} returned a {kind}, not a number")
+    return partition % shuffle.partitions
