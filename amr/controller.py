@@ -300,6 +300,7 @@ def _record(spec: JobSpec, digest: str) -> JobRecord:
         ttl_ms=max(1, round(spec.ttl_s * 1000)),
         deadline_ms=0 if spec.deadline_s is None else max(1, round(spec.deadline_s * 1000)),
         rate="" if spec.rate is None else spec.rate,
+        branches="" if spec.reduce_tree is None else spec.reduce_tree,
         partitions=0 if spec.shuffle is None else spec.shuffle.partitions,
         backup=spec.backup and (spec.timeout_s is None or spec.timeout_s >= _BACKUP_FROM_S),
         skip_most="" if spec.skip_bad_records is None else spec.skip_bad_records,

@@ -124,6 +124,11 @@ class JobSpec(SpecObject):
         description="The mapper returns or yields pairs [key, value]; the reducer is called once "
         "for each key, in several partitions.",
     )
+    reduce_tree: Annotated[int | None, Check(fields.reduce_tree, fields.TREE_SCHEMA)] = Field(
+        default=None,
+        description="Outputs, or results of the reducer, that the reducer is called with at once, "
+        "while others are still mapped: it must be associative.",
+    )
     reduce: Annotated[dict[str, Any], Check(fields.reduce_body, fields.REDUCE_SCHEMA)] = Field(
         default_factory=dict,
         validate_default=False,
@@ -225,6 +230,11 @@ class JobSpec(SpecObject):
         """Whether a map task stands for several records: its output is the list of theirs."""
         return self.batch is not None or (isinstance(self.inputs, Source) and self.inputs.is_split)
 
+    @property
+    def collects_outputs(self) -> bool:
+        """Whether the reduce task is called once with all outputs."""
+        return self.shuffle is None and self.reduce_tree is None
+
     def functions(self) -> Iterator[tuple[str, str]]:
         """Yields the path and the name of every function that the job names."""
         for at, name in enumerate(self.mappers):
@@ -290,6 +300,7 @@ class JobSpec(SpecObject):
             "call": self.call,
             "reducer": self.reducer,
             "shuffle": self.shuffle.header() if self.shuffle is not None else None,
+            "reduce_tree": self.reduce_tree,
             "reduce": self.reduce if self.reducer is not None else None,
             "output": self.output,
             "name": self.name,

@@ -48,6 +48,7 @@ FUNCTIONS_SCHEMA = {
     "anyOf": [FUNCTION_SCHEMA, {"type": "array", "items": FUNCTION_SCHEMA, "minItems": 1}]
 }
 BATCH_SCHEMA = {"type": ["integer", "null"], "minimum": 1, "maximum": 100_000}
+TREE_SCHEMA = {"type": ["integer", "null"], "minimum": 2, "maximum": 1000}
 CALL_SCHEMA = {"enum": ["record", "batch"]}
 SKIP_SCHEMA = {"type": ["number", "null"], "minimum": 0}
 NAME_SCHEMA = {"type": ["string", "null"], "minLength": 1, "maxLength": 100}
@@ -158,6 +159,18 @@ def function_names(value: Any, earlier: Earlier) -> str | tuple[str, ...]:
 def batch_size(value: Any, earlier: Earlier) -> int | None:
     """Allows how many records make one map task, or null."""
     return None if value is None else whole_number(1, 100_000).function(value, earlier)
+
+
+def reduce_tree(value: Any, earlier: Earlier) -> int | None:
+    """Allows how many outputs are merged at once where one reducer gets them all, or null."""
+    if value is None:
+        return None
+    if "reducer" in earlier and earlier["reducer"] is None:
+        raise ValueError("merges with the reducer, and there is none: name one")
+    if earlier.get("shuffle") is not None:
+        raise ValueError("is for a reducer of all outputs; that of a shuffle is called with keys")
+    branches: int = whole_number(2, 1000).function(value, earlier)
+    return branches
 
 
 def call_way(value: Any, earlier: Earlier) -> Literal["record", "batch"]:

@@ -273,7 +273,7 @@ class MapperTrigger:
             if step.invoker.concurrent and not self._concurrent.has_place(step.invoker):
                 return False
             body = task.body
-            if task.stage == "reduce" and plan.spec.shuffle is None:
+            if task.stage == "reduce" and plan.spec.collects_outputs:
                 body = build_reduce_input(self._inspector, task.job, plan.spec, plan.reduce)
         except RedisError:
             self._hand.put_back(task)

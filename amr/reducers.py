@@ -57,6 +57,11 @@ def _mean_of_parts(_key: Any, parts: Iterable[Any]) -> float:
     return float(sum(totals) / sum(counts))
 
 
+def _total_and_count_of_parts(_key: Any, parts: Iterable[Any]) -> list[Any]:
+    totals, counts = zip(*parts, strict=True)
+    return [sum(totals), sum(counts)]
+
+
 def _list(_key: Any, values: Iterable[Any]) -> list[Any]:
     return list(values)
 
@@ -88,6 +93,7 @@ _REDUCERS: dict[str, Reduce] = {
 }
 _COMBINERS = _REDUCERS | {"mean": _total_and_count}
 _OF_PARTS = _REDUCERS | {"count": _sum, "mean": _mean_of_parts, "list": _joined}
+_MERGERS = _OF_PARTS | {"mean": _total_and_count_of_parts}
 _TOP = re.compile(r"top\(([1-9][0-9]{0,5})\)")
 
 #: Every name, for messages.
@@ -115,6 +121,13 @@ def builtin_reducer(name: str, combiner: str | None = None) -> Reduce:
 def builtin_combiner(name: str) -> Reduce:
     """Returns the combiner of ours."""
     found = _find(name, _COMBINERS, _top)
+    assert found is not None, name
+    return found
+
+
+def builtin_merger(name: str) -> Reduce:
+    """Returns what makes one partial result of several that the combiner of ours has given."""
+    found = _find(name, _MERGERS, _top_of_parts)
     assert found is not None, name
     return found
 

@@ -26,6 +26,7 @@ from amr.stages.mapper import plain_mapper
 from amr.stages.pairs import PairsMapper
 from amr.stages.part_file import write_part
 from amr.stages.partitioner import choose_partitions
+from amr.stages.reduce_input import reduce_body
 from amr.stages.reducer import plain_reducer
 from amr.stages.written import Written
 from amr.task import Stage, Task
@@ -125,19 +126,35 @@ class SequentialRun:
         return wire.dumps(told)
 
     def _reduce(self, outputs: list[bytes], failures: list[dict[str, Any]]) -> bytes:
-        name = self._spec.reducer or ""
-        reducer = plain_reducer(name, self._registry)
-        if self._spec.output is not None:
-            reducer = Written(reducer, self._spec)
+        reducer = plain_reducer(self._spec.reducer or "", self._registry)
         reducer.prepare()
-        values = orjson.loads(b"[" + b",".join(outputs) + b"]")
-        if self._spec.is_grouped:
-            values = [value for group in values for value in group]
-        body = {**self._spec.reduce, "inputs": values}
-        if self._spec.on_failure != "fail":
-            body["failures"] = failures
-        result = self._call(reducer, "reduce", 0, wire.dumps(body))
-        return result if self._spec.output is None else b'{"parts":[' + result + b"]}"
+        partials, rest = self._merge(reducer, outputs)
+        body = reduce_body(self._spec, wire.dumps(self._spec.reduce), partials, rest, failures)
+        if self._spec.output is None:
+            return self._call(reducer, "reduce", 0, body)
+        return b'{"parts":[' + self._call(Written(reducer, self._spec), "reduce", 0, body) + b"]}"
+
+    def _merge(self, reducer: Invoker, outputs: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+        """Returns what a reduce tree leaves over: partial results, and the outputs behind them."""
+        branches = self._spec.reduce_tree
+        if branches is None:
+            return [], outputs
+        whole = len(outputs) // branches * branches
+        children = outputs[:whole]
+        partials: list[bytes] = []
+        are_outputs = True
+        while children:
+            merged = []
+            for at in range(0, len(children), branches):
+                some = children[at : at + branches]
+                merged_before, given = ([], some) if are_outputs else (some, [])
+                reduce = wire.dumps(self._spec.reduce)
+                body = reduce_body(self._spec, reduce, merged_before, given, None)
+                merged.append(self._call(reducer, "merge", at // branches, body))
+            are_outputs = False
+            upper = len(merged) // branches * branches
+            children, partials = merged[:upper], merged[upper:] + partials
+        return partials, outputs[whole:]
 
     def _reduce_by_key(self, outputs: list[bytes]) -> bytes:
         groups: dict[Key, list[Any]] = {}

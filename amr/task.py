@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Stage = Literal["source", "map", "reduce"]
+Stage = Literal["source", "map", "merge", "reduce"]
+
+#: A node of a reduce tree is numbered by its position in its level times this, and the level.
+TREE_LEVELS = 32
 
 
 def field_of(stage: str, index: int) -> str:
-    """Returns a task's name among those of its job: its index, source, or reduce and partition."""
+    """Returns a task's name among those of its job: its index, source, merge and node, or reduce
+    and partition.
+    """
     if stage == "map":
         return str(index)
+    if stage == "merge":
+        return f"merge{index}"
     return stage if stage == "source" else f"reduce{index or ''}"
 
 
 def shown_task(field: str) -> str:
-    """Returns what people call a task: ``map[3]``, ``reduce``, ``reduce[2]``, ``source``."""
+    """Returns what people call a task: ``map[3]``, ``merge[1.5]`` (the sixth of the first level),
+    ``reduce``, ``reduce[2]``, ``source``.
+    """
     if field.isdecimal():
         return f"map[{field}]"
+    node = field.removeprefix("merge")
+    if node != field and node.isdecimal():
+        at, level = divmod(int(node), TREE_LEVELS)
+        return f"merge[{level}.{at}]"
     partition = field.removeprefix("reduce")
     return f"reduce[{partition}]" if partition.isdecimal() else field
 
@@ -41,10 +54,11 @@ class Task(NamedTuple):
     Attributes:
         entry_id: id of the stream entry that woke us, such as ``b"1763676800000-0"``.
         job: job id.
-        stage: ``map`` or ``reduce``; ``source`` makes the inputs.
-        index: position of the input in the job's inputs; of a reduce task its partition.
+        stage: ``map`` or ``reduce``; ``merge`` makes partial results, ``source`` the inputs.
+        index: position of the input in the job's inputs; of a reduce task its partition, of a
+            merge its node.
         attempt: 1 for the first attempt.
-        body: the input as JSON; empty for the reduce task, whose input the worker collects.
+        body: the input as JSON; empty for reduce and merge, whose input the worker collects.
         suspect: a worker died while it held this task, so it is run with nothing else in hand.
     """
 

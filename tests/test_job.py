@@ -18,6 +18,7 @@ EVERY_FIELD = {
     "call": "record",
     "skip_bad_records": 5,
     "shuffle": {"partitions": 3, "combiner": "amr.sum", "partitioner": "range", "store": "/s"},
+    "reduce_tree": None,
     "reduce": {"points": 10},
     "output": "out/{job}/{partition}.jsonl",
     "name": "Große Zahl 🥧",
@@ -330,7 +331,9 @@ def test_a_header_is_json_and_reads_back_as_the_same_job(document: Any) -> None:
 
 
 def test_a_header_has_every_field_but_the_inputs() -> None:
-    assert set(parse_job(EVERY_FIELD).header()) == set(EVERY_FIELD) - {"inputs"}
+    # Null is left out; a job has a shuffle or a tree.
+    assert set(parse_job(EVERY_FIELD).header()) == set(EVERY_FIELD) - {"inputs", "reduce_tree"}
+    assert job(reduce_tree=4).header()["reduce_tree"] == 4
 
 
 def test_documents_that_mean_the_same_have_equal_headers() -> None:

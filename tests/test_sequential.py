@@ -43,6 +43,20 @@ def test_shipped_jobs_give_what_workers_give(tmp_path: Path) -> None:
             assert found == client.invoke(spec).result(60), name
 
 
+@pytest.mark.parametrize("total", [0, 3, 4, 20, 64, 85])
+def test_a_tree_calls_the_reducer_as_workers_do(total: int) -> None:
+    inputs = list(range(total))
+    document = {"mapper": "trees.letter", "reducer": "trees.joined", "reduce_tree": 4}
+    found = sequential(FUNCTIONS, **document, inputs=inputs)
+    assert found["text"] == "".join(chr(97 + n % 26) for n in inputs)
+    assert found["calls"] == 1 + sum(total // 4**level for level in (1, 2, 3))
+
+
+def test_a_tree_of_our_own_reducer() -> None:
+    document = {"mapper": "trees.same", "reducer": "amr.mean", "reduce_tree": 4}
+    assert sequential(FUNCTIONS, **document, inputs=list(range(30))) == 14.5
+
+
 @pytest.mark.parametrize(
     ("document", "result"),
     [

@@ -116,7 +116,7 @@ class Context:
 
     @property
     def stage(self) -> Stage:
-        """``map`` or ``reduce``; ``source`` where the function makes the inputs."""
+        """``map`` or ``reduce``; ``merge`` for a partial result, ``source`` for the inputs."""
         return self.task.stage
 
     @property

@@ -16,6 +16,7 @@ from amr.job import JobSpec
 from amr.sources.records import RecordReader
 from amr.sources.splits import read_split
 from amr.stages.bad_records import RecordByRecord, SkippedOf
+from amr.stages.wrapper import Wrapper
 
 
 def find_mapper(spec: JobSpec, registry: Registry) -> Function:
@@ -69,23 +70,7 @@ def records_of(spec: JobSpec, body: bytes) -> Iterable[Any]:
     return [list(records)] if spec.call == "batch" else records
 
 
-class GroupMapper:
-    """What mappers of many records share: they look like the function that they call."""
-
-    def __init__(self, inner: Function) -> None:
-        self.inner = inner
-        self.name = inner.name
-        self.concurrent = inner.concurrent
-        self.limit = inner.limit
-        self.timeout_s = inner.timeout_s
-
-    def prepare(self) -> None:
-        """Imports the function."""
-        self.inner.prepare()
-        self.concurrent = self.inner.concurrent
-
-
-class RecordMapper(GroupMapper):
+class RecordMapper(Wrapper[Function]):
     """Calls the function once for each record; the output is the list of its outputs."""
 
     def invoke(self, body: bytes, context: Context) -> bytes:
@@ -111,7 +96,7 @@ class RecordMapper(GroupMapper):
         return wire.dumps(outputs)
 
 
-class SkippingMapper(GroupMapper):
+class SkippingMapper(Wrapper[Function]):
     """The same, without the records that cannot be mapped."""
 
     def __init__(self, inner: Function, records: RecordByRecord) -> None:
@@ -127,7 +112,7 @@ class SkippingMapper(GroupMapper):
         return b"[" + b",".join(await self._records.map_async(body, context, wire.dumps)) + b"]"
 
 
-class BatchMapper(GroupMapper):
+class BatchMapper(Wrapper[Function]):
     """Calls the function once with the list of the records; it returns a list as long."""
 
     def invoke(self, body: bytes, context: Context) -> bytes:

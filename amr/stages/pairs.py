@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from amr import wire
+from amr.invokers.base import Function
 from amr.invokers.context import Context
 from amr.invokers.registry import Registry
 from amr.job import JobSpec
-from amr.stages.mapper import GroupMapper, find_mapper, records_of
+from amr.stages.mapper import find_mapper, records_of
+from amr.stages.wrapper import Wrapper
 
 
-class PairsMapper(GroupMapper):
+class PairsMapper(Wrapper[Function]):
     """Calls the mapper of a shuffled job; the output is the list of its pairs, neither combined nor
     sorted.
 

@@ -11,11 +11,12 @@ from amr.job import JobSpec
 from amr.reducers import is_builtin
 from amr.stages.own_reducer import OwnReducer
 from amr.stages.partition_reducer import PartitionReducer
+from amr.stages.tree import TreeReducer
 from amr.store.inspect import Inspector
 
 
 def make_reducer(spec: JobSpec, reduce: bytes, registry: Registry, inspector: Inspector) -> Invoker:
-    """Returns what the reduce tasks of a job are called with.
+    """Returns what the reduce tasks of a job, and the merges of its tree, are called with.
 
     Args:
         spec: the job.
@@ -30,7 +31,10 @@ def make_reducer(spec: JobSpec, reduce: bytes, registry: Registry, inspector: In
         raise PermanentError("the job has no function for its reduce task")
     if spec.shuffle is not None:
         return PartitionReducer(spec, orjson.loads(reduce), registry, inspector)
-    return plain_reducer(spec.reducer, registry)
+    reducer = plain_reducer(spec.reducer, registry)
+    if spec.reduce_tree is not None:
+        return TreeReducer(reducer, spec, reduce, inspector)
+    return reducer
 
 
 def plain_reducer(name: str, registry: Registry) -> Invoker:

@@ -23,8 +23,9 @@ from amr.shuffle.keys import Key, as_key
 from amr.shuffle.mapped import Mapped, lay_out, name_parts, pack
 from amr.stages.bad_records import RecordByRecord, SkippedOf
 from amr.stages.keyed import keyed_function
-from amr.stages.mapper import GroupMapper, find_mapper, plain_mapper, records_of
+from amr.stages.mapper import find_mapper, plain_mapper, records_of
 from amr.stages.partitioner import choose_partitions
+from amr.stages.wrapper import Wrapper
 from amr.storage.files import join_path
 from amr.storage.publish import publish
 
@@ -60,7 +61,7 @@ def make_map_invoker(
     return ShuffleMapper(mapper, spec, folder, registry, store, records)
 
 
-class ShuffleMapper(GroupMapper):
+class ShuffleMapper(Wrapper[Function]):
     """Calls the mapper for the task's records, and combines, sorts and cuts its pairs.
 
     Args:

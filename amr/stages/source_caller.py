@@ -13,6 +13,7 @@ from amr.invokers.base import Function
 from amr.invokers.context import Context
 from amr.job import JobSpec
 from amr.sourcespec import FunctionSource
+from amr.stages.wrapper import Wrapper
 from amr.states import LIVE_STATES
 from amr.store.inspect import Inspector
 from amr.store.replies import Code
@@ -68,7 +69,7 @@ class Follower:
         return self.invoke(body, context)
 
 
-class SourceCaller:
+class SourceCaller(Wrapper[Function]):
     """Calls the function; the output is the number of bodies that were gathered.
 
     Args:
@@ -81,27 +82,18 @@ class SourceCaller:
     def __init__(
         self, spec: JobSpec, source: FunctionSource, function: Function, gather: Gather
     ) -> None:
-        self.name = function.name
-        self.concurrent = function.concurrent
-        self.limit = function.limit
-        self.timeout_s = function.timeout_s
+        super().__init__(function)
         self._spec = spec
         self._body = source.body
-        self._function = function
         self._gather = gather
-
-    def prepare(self) -> None:
-        """Imports the function."""
-        self._function.prepare()
-        self.concurrent = self._function.concurrent
 
     def invoke(self, body: bytes, context: Context) -> bytes:
         """Calls a sync function."""
-        return self._take(self._function.call(self._body, context), context)
+        return self._take(self.inner.call(self._body, context), context)
 
     async def invoke_async(self, body: bytes, context: Context) -> bytes:
         """Awaits an async function or an HTTP call."""
-        items = await self._function.call_async(self._body, context)
+        items = await self.inner.call_async(self._body, context)
         return await asyncio.to_thread(self._take, items, context)
 
     def _take(self, items: Any, context: Context) -> bytes:

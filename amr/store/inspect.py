@@ -158,14 +158,27 @@ class Inspector:
         runs: list[bytes | None] = self._link.run(Call(("HMGET", key, *names), same))
         return runs
 
-    def outputs(self, job: str, total: int) -> Iterator[tuple[int, bytes | None]]:
+    def partials(self, job: str, nodes: Sequence[int]) -> list[bytes | None]:
+        """Returns what nodes of a job's reduce tree were merged to, as JSON; empty of nothing."""
+        if not nodes:
+            return []
+        key = self._keys.job_key("partials", job)
+        partials: list[bytes | None] = self._link.run(Call(("HMGET", key, *nodes), same))
+        return partials
+
+    def outputs(self, job: str, total: int, start: int = 0) -> Iterator[tuple[int, bytes | None]]:
         """Yields the index and the output as JSON of each of ``total`` tasks, in input order.
 
         The output of a task that is not done is None.
+
+        Args:
+            job: job id.
+            total: tasks of the job, or the index to end before.
+            start: index to begin with.
         """
         key = self._keys.job_key("outputs", job)
-        for start in range(0, total, _PAGE):
-            indexes = range(start, min(start + _PAGE, total))
+        for begin in range(start, total, _PAGE):
+            indexes = range(begin, min(begin + _PAGE, total))
             values = self._link.run(Call(("HMGET", key, *indexes), same))
             yield from zip(indexes, values, strict=True)
 
@@ -188,6 +201,11 @@ class Inspector:
                 record = repaired.get(field, record)
                 if record is not None:  # else it was redriven just now
                     yield read_failure(field, record, body)
+
+    def are_dead(self, job: str, indexes: Sequence[int]) -> list[bool]:
+        """Tells of each map task whether it is a dead letter."""
+        key = self._keys.job_key("failures", job)
+        return self._link.run_all([Call(("HEXISTS", key, index), bool) for index in indexes])
 
     def skipped_of(self, job: str, index: int) -> set[int]:
         """Returns the positions of the records of one map task that were given up."""

@@ -35,6 +35,8 @@ JOB_KEYS = {
     "redriven": (":redriven", "HASH"),  # "index version" -> the failure that version ended with
     "followers": (":followers", "SET"),  # jobs whose inputs are what this one gives
     "counters": (":counters", "HASH"),  # name -> what the functions counted
+    "tree": (":tree", "HASH"),  # node -> how many of its children have an outcome
+    "partials": (":partials", "HASH"),  # node -> what its children were merged to
     "events": (":events", "STREAM"),  # the job's life: created, progress, retries, failures, end
     "log": (":log", "STREAM"),  # lines that the functions printed or logged
     "results": (

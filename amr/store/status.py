@@ -9,7 +9,7 @@ import orjson
 
 from amr.jobfields import Durability
 from amr.states import LIVE_STATES, JobState
-from amr.task import field_of, shown_task
+from amr.task import shown_task
 
 STATUS_FIELDS = (
     "state", "total", "fed", "done", "failed", "delayed", "retried", "timed_out", "cancelled",
@@ -92,29 +92,26 @@ class JobStatus:
 class FailedTask:
     """A dead letter: a task that is out of attempts.
 
-    Without an index and a partition it is the task that was to make the inputs.
-
     Attributes:
-        index: position of the input; None for a reduce task.
+        index: position of the input; None where it is no map task.
         attempts: attempts that were made.
         error: type, message, traceback and worker of the last one.
-        input: the task's input; None for a reduce task.
-        partition: of a reduce task, 0 where there is but one; None for a map task.
+        input: the task's input; None where it is no map task.
+        field: its name among the tasks of the job.
+        partition: of a reduce task, 0 where there is but one; None for any other.
     """
 
     index: int | None
     attempts: int
     error: dict[str, Any]
     input: Any
+    field: str
     partition: int | None = None
 
     @property
     def place(self) -> str:
-        """What to call it: ``map[3]``, ``reduce``, ``reduce[2]``, ``source``."""
-        if self.index is not None:
-            return shown_task(field_of("map", self.index))
-        is_source = self.partition is None
-        return shown_task(field_of("source" if is_source else "reduce", self.partition or 0))
+        """What to call it: ``map[3]``, ``merge[1.0]``, ``reduce``, ``reduce[2]``, ``source``."""
+        return shown_task(self.field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +230,7 @@ def read_failure(field: str, record: bytes, body: bytes | None) -> FailedTask:
     is_reduce = field.startswith("reduce")
     partition = int(field.removeprefix("reduce") or 0) if is_reduce else None
     read = None if body is None else orjson.loads(body)
-    return FailedTask(index, int(attempts), orjson.loads(error), read, partition)
+    return FailedTask(index, int(attempts), orjson.loads(error), read, field, partition)
 
 
 def _read_counters(reply: Any) -> dict[str, int]:

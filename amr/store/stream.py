@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from redis.exceptions import ResponseError
 
 from amr.store.keys import GROUP, Keys
 from amr.store.link import Call, Link, same
-from amr.task import Task
+from amr.task import Stage, Task
 
 _FIELDS = [b"job", b"stage", b"index", b"attempt", b"suspect", b"body"]
 
@@ -68,7 +68,7 @@ def read_entries(rows: Sequence[Any]) -> Entries:
 #: As commands tell it, and as scripts do: Redis 6.2 puts its own words before the error's.
 _GROUP_MISSING = re.compile(r"\b(?:NOGROUP|UNBLOCKED|no such key)\b")
 
-_STAGES: Any = {b"map": "map", b"reduce": "reduce", b"source": "source"}
+_STAGES: Any = {stage.encode(): stage for stage in get_args(Stage)}
 
 
 def _read_group_reply(reply: Any) -> Entries:

@@ -36,6 +36,8 @@ class JobRecord(NamedTuple):
         backup: whether stragglers run a second time.
         skip_most: records that may be given up, or below 1 a share of them; an empty string where
             none is.
+        branches: outputs or partial results that are merged at once; an empty string where only
+            the reduce task sees them.
     """
 
     spec: bytes
@@ -52,6 +54,7 @@ class JobRecord(NamedTuple):
     partitions: int = 0
     backup: bool = True
     skip_most: float | str = ""
+    branches: int | str = ""
 
 
 class Done(NamedTuple):
@@ -226,6 +229,18 @@ class Transitions:
             least_s: seconds that a task has to run at least before.
         """
         return self._call("backup", job, (round(least_s * 1000),))
+
+    def merge(
+        self,
+        task: Task,
+        output: bytes,
+        counters: dict[str, int] | None,
+        took_us: float = 0.0,
+    ) -> Call:
+        """A partial result; it takes the place of what it was made of. OK | STALE | GONE."""
+        counted: list[Argument] = [x for row in (counters or {}).items() for x in row]
+        arguments = (task.entry_id, task.index, took_us, output, *counted)
+        return self._call("merge", task.job, arguments)
 
     def finish(
         self,

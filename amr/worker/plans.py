@@ -147,13 +147,15 @@ class Plans:
 
     def _make_step(self, plan: JobPlan, stage: Stage) -> Step:
         spec = plan.spec
-        make = {"source": self._source, "map": self._mapper, "reduce": self._reducer}[stage]
-        invoker = make(plan)
-        is_last = stage == "reduce" or plan.spec.reducer is None
+        reducer = self._reducer
+        make = {"source": self._source, "map": self._mapper, "merge": reducer, "reduce": reducer}
+        invoker = make[stage](plan)
+        is_last = stage == "reduce" or (stage == "map" and plan.spec.reducer is None)
         if plan.spec.output is not None and plan.spec.shuffle is None and is_last:
             invoker = Written(invoker, plan.spec)
         invoker.prepare()
-        job_timeout_s = spec.reduce_timeout_s if stage == "reduce" else spec.timeout_s
+        reduces = stage in ("merge", "reduce")
+        job_timeout_s = spec.reduce_timeout_s if reduces else spec.timeout_s
         limits = [limit for limit in (job_timeout_s, invoker.timeout_s) if limit is not None]
         return Step(invoker, min(limits, default=None))
 

@@ -207,6 +207,12 @@ class Settlement:
                 took_us = round(1e6 * (outcome.took_s or outcome.elapsed_s))
                 finish = self._transitions.finish
                 calls.append(finish(outcome.task, output, shown, outcome.counters, took_us))
+            elif outcome.task.stage == "merge":
+                took_us = round(1e6 * (outcome.took_s or outcome.elapsed_s))
+                partial = outcome.output or b""
+                calls.append(
+                    self._transitions.merge(outcome.task, partial, outcome.counters, took_us)
+                )
             elif outcome.task.stage == "source":
                 total = int(outcome.output or 0)
                 calls.append(self._transitions.adopt(outcome.task, total))

@@ -60,7 +60,8 @@ class Walk:
             doubled = {"mapper": "faulty.second_time", "inputs": [1, 2, 3, 4]}
             case.costs(2)  # it means to raise on two first attempts
             self._invoke(case, "retried", doubled, 20)
-            self._invoke(case, "waits", {"mapper": "faulty.wait", "inputs": WAITS}, 15)
+            waits = {"mapper": "faulty.wait", "inputs": WAITS, "reduce_tree": 2}
+            self._invoke(case, "waits", waits, 15)
             wait_for(lambda: len(trigger.calls()) > 8, 30)
             if workers := trigger.workers():
                 os.kill(workers[0], signal.SIGKILL)  # so that there is something to recover

@@ -47,7 +47,7 @@ class PlannedJob:
     """One job: at which second, what, and how it must end.
 
     Attributes:
-        tasks: map tasks and reduce task.
+        tasks: map tasks, merges and reduce task.
         meant: executions beyond one a task that its functions mean to need.
         then: what is done to it after the submission: nothing, ``cancel``, ``pause`` (and resume),
             ``update`` or ``redrive``.
@@ -120,11 +120,16 @@ def _plain(rng: random.Random, at_s: float, id: str, _folder: str) -> PlannedJob
         more |= {"concurrency": rng.randrange(1, 8)}
     if rng.random() < 0.2:
         more |= {"rate": "200/s"}
+    merges = 0
+    if "reducer" in more and rng.random() < 0.5:
+        branches = rng.randrange(2, 9)
+        more |= {"reduce_tree": branches}
+        merges = sum(count // branches**level for level in range(1, 8))
     outputs = [2 * n for n in range(count)]
     then = rng.choice(["", "", "pause", "update"])
     result = sum(outputs) if "reducer" in more else outputs
     document = _document(mapper, _bodies(rng, count), **more)
-    tasks = count + ("reducer" in more)
+    tasks = count + merges + ("reducer" in more)
     return PlannedJob(at_s, id, document, result, JobState.SUCCEEDED, tasks, then=then)
 
 

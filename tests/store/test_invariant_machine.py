@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections import defaultdict
 from typing import Any
 
@@ -13,8 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from amr.redis_url import RedisTarget
 from amr.store.replies import Code
 from amr.store.transitions import Done
-from amr.task import Task
+from amr.task import Task, field_of
 from tests.support.store_bench import StoreBench
+from tests.support.tree import read_children
 
 JOBS = ("a", "b")
 WORKERS = ("w1", "w2", "w3")
@@ -33,11 +35,14 @@ class StoreMachine(RuleBasedStateMachine):
         self.taken: list[tuple[str, Task]] = []
         self.lost: dict[str, set[str]] = {job: set() for job in JOBS}
         self.results: dict[str, dict[int, set[bytes]]] = {job: defaultdict(set) for job in JOBS}
+        self.branches: dict[str, int | str] = {}
         for job in JOBS:
             self.totals[job] = data.draw(st.integers(0, 40))
+            self.branches[job] = data.draw(st.sampled_from(["", "", 2, 3]))
             self.bench.create(
                 job,
-                reducer=data.draw(st.booleans()),
+                reducer=data.draw(st.booleans()) or bool(self.branches[job]),
+                branches=self.branches[job],
                 max_attempts=data.draw(st.integers(1, 3)),
                 concurrency=data.draw(st.sampled_from([1, 3, 10_000])),
                 policy=data.draw(st.sampled_from(["fail", "collect", "tolerate"])),
@@ -83,12 +88,14 @@ class StoreMachine(RuleBasedStateMachine):
     def commit(self, data: st.DataObject, again: bool) -> None:
         _, task = data.draw(st.sampled_from(self.taken))
         if task.stage == "reduce":
-            output = b"%d" % data.draw(st.integers(0, 9))
-            self._finish(task, output)
+            self._finish(task, b"%d" % data.draw(st.integers(0, 9)))
+            return
+        if task.stage == "merge":
+            self._merge(task)
             return
         batch = [t for _, t in self.taken if t.job == task.job and t.stage == "map"]
         batch = [*data.draw(st.lists(st.sampled_from(batch), max_size=6)), task]
-        done = [Done(each, b"1", {"n": 1}) for each in batch]
+        done = [Done(each, b"[%d]" % each.index, {"n": 1}) for each in batch]
         for _ in range(1 + again):
             self.bench.link.run(self.bench.transitions.commit(task.job, done, 100.0))
 
@@ -132,7 +139,7 @@ class StoreMachine(RuleBasedStateMachine):
         group = ("amr",) if way == "XACK" else ()
         self.bench.redis(way, stream, *group, entry)
         fields = dict(zip(flat[0::2], flat[1::2], strict=True))
-        field = "reduce" if fields[b"stage"] == b"reduce" else fields[b"index"].decode()
+        field = field_of(fields[b"stage"].decode(), int(fields[b"index"]))
         if way == "XDEL":
             self.lost[fields[b"job"].decode()].add(field)
 
@@ -189,11 +196,26 @@ class StoreMachine(RuleBasedStateMachine):
             for job in JOBS:
                 self.bench.check(job, tuple(self.lost[job]))
 
+    def _merge(self, task: Task) -> None:
+        branches = self.branches[task.job]
+        assert isinstance(branches, int)
+        if (joined := read_children(self.bench, task, branches)) is not None:
+            self.bench.merge(task, joined)
+
     def _finish(self, task: Task, output: bytes) -> None:
+        if isinstance(branches := self.branches[task.job], int):
+            joined = read_children(self.bench, task, branches)
+            if joined is None:
+                return  # a task that was given up reads what has been redriven
+            output = joined
         if self.bench.finish(task, output).code is Code.OK:
             version = self.bench.status(task.job).version
             self.results[task.job][version].add(output)
             assert self.bench.inspector.result(task.job, version) == output
+            if branches:
+                dead = {failure.index for failure in self.bench.inspector.failures(task.job)}
+                alive = [n for n in range(self.totals[task.job]) if n not in dead]
+                assert json.loads(output) == alive
 
     def _appended(self, job: str) -> int:
         return int(self.bench.redis("LLEN", self.bench.keys.job_key("inputs", job)))
@@ -219,8 +241,11 @@ class StoreMachine(RuleBasedStateMachine):
                 for task in bench.fleet.held_by(worker, 200).tasks:
                     if task.stage == "reduce":
                         self._finish(task, b"end")
+                    elif task.stage == "merge":
+                        self._merge(task)
                     else:
-                        bench.commit(task)
+                        done = [Done(task, b"[%d]" % task.index, None)]
+                        bench.link.run(bench.transitions.commit(job, done, 1.0))
         raise AssertionError(f"job {job} does not end: {bench.inspector.status(job)}")
 
 

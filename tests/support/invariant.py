@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from amr.states import LIVE_STATES
 from amr.store.keys import JOB_KEYS, Keys
 from amr.store.link import Call, Link, same
+from amr.task import TREE_LEVELS
 
 
 class Flight(NamedTuple):
@@ -26,6 +29,8 @@ class Records(NamedTuple):
     flights: dict[str, Flight]
     outputs: set[str]
     failures: set[str]
+    partials: set[int]  # nodes of its reduce tree that are merged
+    settled: dict[int, int]  # node -> children with an outcome, while it is not merged
     retries: set[str]  # fields of its tasks that stand in the delayed set
     is_active: bool
     is_listed: bool
@@ -45,13 +50,16 @@ def read_records(link: Link, keys: Keys, job: str) -> Records:
         ("HGETALL", keys.job_key("inflight", job)),
         ("HKEYS", keys.job_key("outputs", job)),
         ("HKEYS", keys.job_key("failures", job)),
+        ("HKEYS", keys.job_key("partials", job)),
+        ("HGETALL", keys.job_key("tree", job)),
         ("ZRANGE", keys.stream_key("delayed"), 0, -1),
         ("ZSCORE", keys.stream_key("active"), job),
         ("ZSCORE", keys.stream_key("jobs"), job),
         *(("PTTL", keys.job_key(name, job)) for name in JOB_KEYS),
     ]
     replies = link.run_all([Call(command, same) for command in commands])
-    record, appended, flights, outputs, failures, delayed, active, listed, *ttls = replies
+    record, appended, flights, outputs, failures, partials, tree, *rest = replies
+    delayed, active, listed, *ttls = rest
     owners = [member.decode().split(" ") for member in delayed]
     return Records(
         _pairs(record),
@@ -59,6 +67,8 @@ def read_records(link: Link, keys: Keys, job: str) -> Records:
         {field: _read_flight(value) for field, value in _pairs(flights).items()},
         {field.decode() for field in outputs},
         {field.decode() for field in failures},
+        {int(node) for node in partials},
+        {int(node): int(count) for node, count in _pairs(tree).items()},
         {field for owner, field in owners if owner == job} - {"feed"},
         active is not None,
         listed is not None,
@@ -81,6 +91,8 @@ def check_invariant(link: Link, keys: Keys, job: str, lost: Iterable[str] = ()) 
         assert not found.is_active, f"{job} is gone and active"
     elif found.record["state"] in LIVE_STATES:
         _check_places(job, found)
+        if found.record["branches"]:
+            _check_tree(job, found)
         _check_delayed(job, found)
         _check_entries(link, keys, found, set(lost))
         assert found.is_active, f"{job} is live and not active"
@@ -95,17 +107,68 @@ def _check_places(job: str, found: Records) -> None:
     fed, done, failed = int(record["fed"]), int(record["done"]), int(record["failed"])
     in_flight = {field for field in found.flights if field.isdecimal()}
     waiting = {str(index) for index in range(fed, found.appended)}
-    places = [waiting, in_flight, found.outputs, found.failures]
+    done_tasks = found.outputs | _merged_tasks(found)
+    places = [waiting, in_flight, done_tasks, found.failures]
     everywhere = set().union(*places)
     assert sum(map(len, places)) == len(everywhere), f"{job}: a task is in two places"
     assert everywhere == {str(i) for i in range(found.appended)}, f"{job}: a task is nowhere"
-    assert (len(found.outputs), len(found.failures)) == (done, failed)
+    assert (len(done_tasks), len(found.failures)) == (done, failed)
     assert len(in_flight) == fed - done - failed
     partitions = max(1, int(record["partitions"])) if record["state"] == "reducing" else 0
     reduces = sum(field.startswith("reduce") for field in found.flights)
     assert reduces == max(0, partitions - int(record["reduced"]))
     assert (record["state"] == "submitting") == ("total" not in record)
     assert int(record.get("total", found.appended)) == found.appended
+
+
+def _merged_tasks(found: Records) -> set[str]:
+    """Returns the map tasks whose outputs were deleted: a partial result stands for them."""
+    if not found.partials or found.record["policy"] != "fail":
+        return set()
+    branches = int(found.record["branches"])
+    spans = [divmod(node, TREE_LEVELS) for node in found.partials]
+    return {
+        str(index)
+        for at, level in spans
+        for index in range(at * branches**level, (at + 1) * branches**level)
+    }
+
+
+def _check_tree(job: str, found: Records) -> None:
+    """Checks that a node is merged, or being merged, when all its children have an outcome."""
+    branches = int(found.record["branches"])
+    merging = {int(f.removeprefix("merge")) for f in found.flights if f.startswith("merge")}
+    assert int(found.record.get("merging", 0)) == len(merging)
+    kept = found.record["policy"] != "fail"
+    settled = {int(field) for field in found.outputs | found.failures | _merged_tasks(found)}
+    for level in itertools.count(1):
+        children = Counter(index // branches for index in settled)
+        if not children:
+            break
+        merged = set()
+        for at, count in children.items():
+            node = at * TREE_LEVELS + level
+            is_merged = node in found.partials or (not kept and _is_under(node, found, branches))
+            if count < branches:
+                assert not is_merged, f"{job}: node {node} was merged too early"
+                assert node not in merging, f"{job}: node {node} is merged too early"
+                assert found.settled.get(node, 0) == count, f"{job}: node {node} miscounts"
+            else:
+                assert is_merged != (node in merging), f"{job}: node {node} is lost"
+            if is_merged:
+                merged.add(at)
+                assert node not in found.settled
+        settled = merged
+
+
+def _is_under(node: int, found: Records, branches: int) -> bool:
+    """Whether a node above this one is merged, with which this one's result was deleted."""
+    at, level = divmod(node, TREE_LEVELS)
+    for above in range(level + 1, TREE_LEVELS):
+        at //= branches
+        if at * TREE_LEVELS + above in found.partials:
+            return True
+    return False
 
 
 def _check_delayed(job: str, found: Records) -> None:

@@ -135,6 +135,10 @@ class StoreBench:
         reply: Reply = self.link.run(self.transitions.finish(task, output, output, {"r": 1}))
         return reply
 
+    def merge(self, task: Task, output: bytes = b"[]") -> Reply:
+        reply: Reply = self.link.run(self.transitions.merge(task, output, {"m": 1}))
+        return reply
+
     def cancel(self, job: str = "j") -> Reply:
         reply: Reply = self.link.run(self.transitions.cancel(job))
         return reply
@@ -159,7 +163,7 @@ class StoreBench:
         self, *fields: str, job: str = "j", chosen: int | None = None, more: bool = False
     ) -> Reply:
         """Redrives as the client does."""
-        maps = len([field for field in fields if field != "reduce"])
+        maps = len([field for field in fields if field.isdecimal()])
         call = self.transitions.redrive(job, fields, maps if chosen is None else chosen, more)
         reply: Reply = self.link.run(call)
         if reply.code is Code.OK:

@@ -4,7 +4,7 @@
 -- ARGV:    task_us longest_us counted stored skips tasks...
 -- Returns: OK accepted remaining workers | GONE
 -- Again:   a task that is no longer in flight is settled and changes nothing.
--- Include: job emit count feed settle complete durations
+-- Include: job emit count feed settle complete durations tree
 
 -- `tasks` are index, entry and output in turn. Behind them stand `counted` rows of the task's
 -- position (from 0), the counter's name and its increment; then `stored` rows of the position, and
@@ -38,6 +38,17 @@ for position, index in ipairs(indexes) do
   end
 end
 
+-- The nodes whose children these tasks are learn of all of theirs at once.
+local function merge_what_is_settled(taken)
+  local nodes, settled = {}, {}
+  for _, index in ipairs(taken) do
+    local at = math.floor(index / job.branches)
+    if not settled[at] then nodes[#nodes + 1] = at end
+    settled[at] = (settled[at] or 0) + 1
+  end
+  for _, at in ipairs(nodes) do settle_children(job, 1, at, settled[at]) end
+end
+
 local now = now_ms()
 local workers = live_workers(now)
 if #taken > 0 then
@@ -58,6 +69,7 @@ if #taken > 0 then
     if is_taken[tonumber(ARGV[at])] then skip(job, ARGV[at + 1], ARGV[at + 2]) end -- guard: is_taken[tonumber(ARGV[at])]
   end
   job.done = job.done + #taken
+  if job.branches then merge_what_is_settled(taken) end
   -- A batch tells more of the tasks' cost than a single one does.
   local weight = 0.5 * #taken / (#taken + 8)
   job.task_us = (job.task_us or tonumber(task_us)) * (1 - weight) + task_us * weight

@@ -40,7 +40,7 @@ local function place()
     if not flight or not flight.delayed then -- guard
       placed[#placed + 1] = members[position]
     elseif is_due and is_map and (begun >= by_rate
-      or job.fed - job.done - job.failed - job.delayed >= job.concurrency) then
+      or in_window(job) >= job.concurrency) then
       owed[#owed + 1] = math.max(now, begun >= by_rate and math.ceil(job.rate_at) or 0)
       owed[#owed + 1] = members[position]
     elseif is_due then -- guard: is_due

@@ -5,7 +5,7 @@
 -- ARGV:    chosen more fields...
 -- Returns: OK version moved | NOTHING | REMAIN dead | REDUCING | UNSEALED | ENDED state | GONE
 -- Again:   NOTHING, or OK with 0 moved: a task that is no dead letter any more is left alone.
--- Include: job emit requeue bury feed data
+-- Include: job emit requeue bury feed data tree
 
 local HOLD_MS = 10000 -- for which a redrive in several calls may rest before the job goes on
 
@@ -76,6 +76,12 @@ if not job.live then
     if not is_whole then redis.call('HDEL', results_key, result_field(job, partition)) end
   end
   if not is_whole then redis.call('HSET', job_key, 'reduced', 0) end
+  local dead_merge = redis.call('HGET', job_key, 'dead_merge')
+  if dead_merge then
+    redis.call('HDEL', job_key, 'dead_merge')
+    redis.call('HDEL', failures_key, dead_merge)
+    requeue(dead_merge, new_flight())
+  end
 end
 
 if #indexes > 0 then
@@ -85,6 +91,7 @@ if #indexes > 0 then
     flights[#flights + 1] = write_flight(new_flight())
     retries[#retries + 1] = now
     retries[#retries + 1] = JOB_ID .. ' ' .. index
+    if job.branches then unsettle(job, index) end
     if job.version > 1 then
       redis.call('HSETNX', redriven_key, index .. ' ' .. (job.version - 1), records[index])
     end

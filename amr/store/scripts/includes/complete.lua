@@ -26,6 +26,7 @@ end
 -- A redrive in several steps holds the job until the last one; if that never comes, for a while.
 local function complete(job)
   if job.state ~= 'mapping' or job.done + job.failed < job.total then return end -- guard
+  if job.merging > 0 then return end -- guard
   if job.held_until and job.held_until > now_ms() then return end -- guard
   if end_of_skips(job, true) then return end
   if job.reducer then return enqueue_reduce(job) end

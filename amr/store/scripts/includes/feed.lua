@@ -29,12 +29,11 @@ local function feed_again_in_time(job)
   redis.call('ZADD', delayed_key, math.ceil(job.rate_at), JOB_ID .. ' feed')
 end
 
--- Feeds and counts; the caller writes the counts. A task that waits for its retry is in flight
--- without taking a place in the window; retries that are due and found no place (owed) go first.
+-- Feeds and counts; the caller writes the counts. Retries that are due and found no place (owed) go
+-- first.
 local function feed(job, workers, now)
   if job.paused then return end -- guard
-  local in_window = job.fed - job.done - job.failed - job.delayed
-  local room = math.min(FEED_MOST, window_of(job, workers) - in_window - job.owed)
+  local room = math.min(FEED_MOST, window_of(job, workers) - in_window(job) - job.owed)
   local count = room > 0 and allowed_by_rate(job, room, now) or 0
   local bodies = {}
   if count > 0 then bodies = redis.call('LRANGE', inputs_key, job.fed, job.fed + count - 1) end

@@ -11,7 +11,7 @@ local function read_job()
     'owed', 'task_us', 'concurrency', 'max_attempts', 'reducer', 'policy', 'tolerance', 'ttl_ms',
     'retried', 'timed_out', 'progress_at', 'paused', 'rate', 'rate_at', 'version', 'held_until',
     'redriven_at', 'partitions', 'reduced', 'backup', 'backups',
-    'p95_us', 'skip_most', 'skipped')
+    'p95_us', 'skip_most', 'skipped', 'branches', 'merging')
   if not f[1] then return nil end
   return {
     state = f[1], live = LIVE[f[1]], total = tonumber(f[2]), fed = tonumber(f[3]),
@@ -25,6 +25,7 @@ local function read_job()
     partitions = tonumber(f[24]), reduced = tonumber(f[25]),
     backup = f[26], backups = tonumber(f[27]) or 0, p95_us = tonumber(f[28]),
     skip_most = tonumber(f[29]), skipped = tonumber(f[30]) or 0,
+    branches = tonumber(f[31]), merging = tonumber(f[32]) or 0,
   }
 end
 
@@ -38,6 +39,7 @@ local function write_counts(job)
     'delayed', job.delayed, 'owed', job.owed, 'retried', job.retried,
     'timed_out', job.timed_out, 'progress_at', job.progress_at, 'task_us', job.task_us or '',
     'p95_us', whole(job.p95_us))
+  if job.branches then redis.call('HSET', job_key, 'merging', job.merging) end
   if job.rate then redis.call('HSET', job_key, 'rate_at', string.format('%.3f', job.rate_at)) end
 end
 
@@ -67,10 +69,25 @@ local function reduce_field(partition)
   return partition == 0 and 'reduce' or 'reduce' .. partition
 end
 
--- The partition of a reduce task, or nil for a map task.
+-- The partition of a reduce task, or nil for any other.
 local function partition_of(field)
   if string.sub(field, 1, 6) ~= 'reduce' then return nil end
   return tonumber(string.sub(field, 7)) or 0
+end
+
+-- Names of the tasks that merge partial results in the inflight hash: "merge" and the node's number.
+local function merge_field(node)
+  return 'merge' .. node
+end
+
+-- The node of a task that merges partial results, or nil for any other.
+local function node_of(field)
+  return tonumber(string.match(field, '^merge(%d+)$'))
+end
+
+-- Places of the window that are taken. A task that waits for its retry is in flight without one.
+local function in_window(job)
+  return job.fed + job.merging - job.done - job.failed - job.delayed
 end
 
 -- Where the reduce task's output goes in the results hash: a shuffled job has one for each partition.
