@@ -193,6 +193,12 @@ class JobSpec(SpecObject):
         description="Whether a task that runs much longer than the others at the end of a stage "
         "is run by an idle worker as well; the first execution that ends counts.",
     )
+    spill_bytes: Annotated[int, Check(fields.spill_size, fields.SIZE_SCHEMA)] = Field(
+        default="1MB",
+        alias="spill",
+        validate_default=True,
+        description="Outputs of more bytes go to the store of the workers, where they have one.",
+    )
     ttl_s: Annotated[float, Check(fields.positive_duration, fields.DURATION_SCHEMA)] = Field(
         default="24h",
         alias="ttl",
@@ -317,6 +323,7 @@ class JobSpec(SpecObject):
             "on_failure": {"tolerate": policy.fraction} if isinstance(policy, Tolerate) else policy,
             "skip_bad_records": self.skip_bad_records,
             "backup": None if self.backup else False,
+            "spill": self.spill_bytes,
             "ttl": self.ttl_s,
             "durability": self.durability,
             "then": self.then.header_without_inputs() if self.then is not None else None,

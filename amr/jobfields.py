@@ -20,6 +20,7 @@ from amr import wire
 from amr.durations import DURATION_PATTERN, format_duration, parse_duration
 from amr.rates import MAX_RATE, RATE_PATTERN, parse_rate
 from amr.reducers import NAMES, is_builtin, is_known
+from amr.sizes import SIZE_FORMS, parse_size
 from amr.specobject import MistakesInsideError, unknown_fields
 from amr.suggest import did_you_mean
 from amr.wording import found, quoted
@@ -48,6 +49,7 @@ FUNCTIONS_SCHEMA = {
     "anyOf": [FUNCTION_SCHEMA, {"type": "array", "items": FUNCTION_SCHEMA, "minItems": 1}]
 }
 BATCH_SCHEMA = {"type": ["integer", "null"], "minimum": 1, "maximum": 100_000}
+SIZE_SCHEMA = {"anyOf": list(SIZE_FORMS)}
 TREE_SCHEMA = {"type": ["integer", "null"], "minimum": 2, "maximum": 1000}
 CALL_SCHEMA = {"enum": ["record", "batch"]}
 SKIP_SCHEMA = {"type": ["number", "null"], "minimum": 0}
@@ -159,6 +161,11 @@ def function_names(value: Any, earlier: Earlier) -> str | tuple[str, ...]:
 def batch_size(value: Any, earlier: Earlier) -> int | None:
     """Allows how many records make one map task, or null."""
     return None if value is None else whole_number(1, 100_000).function(value, earlier)
+
+
+def spill_size(value: Any, _: Earlier) -> int:
+    """Allows a size such as "1MB"."""
+    return parse_size(value)
 
 
 def reduce_tree(value: Any, earlier: Earlier) -> int | None:

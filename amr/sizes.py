@@ -21,6 +21,10 @@ _UNITS = {
 SIZE_PATTERN = r"^\s*[0-9]+(\.[0-9]+)?\s*([KkMmGg][Ii]?)?[Bb]?\s*$"
 
 
+#: What a size looks like, as JSON Schemas.
+SIZE_FORMS = ({"type": "integer", "minimum": 1}, {"type": "string", "pattern": SIZE_PATTERN})
+
+
 def parse_size(value: Any) -> int:
     """Returns the bytes that ``value`` means: ``"16MB"``, ``"64KiB"``, or a number of bytes.
 

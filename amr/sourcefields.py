@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from amr import wire
 from amr.jobfields import Earlier
-from amr.sizes import SIZE_PATTERN, parse_size
+from amr.sizes import SIZE_FORMS, parse_size
 from amr.specobject import MistakesInsideError, Place
 from amr.suggest import did_you_mean
 from amr.wording import found, quoted
@@ -20,13 +20,7 @@ PATHS_SCHEMA = {
         {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
     ]
 }
-SIZE_SCHEMA = {
-    "anyOf": [
-        {"type": "integer", "minimum": 1},
-        {"type": "string", "pattern": SIZE_PATTERN},
-        {"type": "null"},
-    ]
-}
+SIZE_SCHEMA = {"anyOf": [*SIZE_FORMS, {"type": "null"}]}
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 URL_SCHEMES = ("s3", "gs", "az", "https", "http")
 

@@ -32,6 +32,7 @@ EVERY_FIELD = {
     "ttl": "7d",
     "then": {"mapper": "next.mapper"},
     "backup": False,
+    "spill": "2MB",
     "durability": "disk",
 }
 
@@ -73,6 +74,7 @@ def test_every_field_can_be_given() -> None:
     assert (spec.deadline_s, spec.timeout_s, spec.reduce_timeout_s) == (3600, 30, 300)
     assert (spec.concurrency, spec.on_failure, spec.ttl_s) == (12, Tolerate(0.05), 604_800)
     assert (spec.name, spec.rate, spec.durability) == (EVERY_FIELD["name"], 1.5, "disk")
+    assert spec.spill_bytes == 2_000_000
 
 
 def test_inputs_are_kept_and_not_copied() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from amr.states import JobState
+from amr.storage.spilled import load_spilled
 from amr.store.connection import ResponseError
 from amr.store.keys import Keys
 from amr.store.link import Call, Link, same
@@ -142,15 +143,13 @@ class Inspector:
     def result(self, job: str, version: int = 1) -> bytes | None:
         """Returns the reducer's output as JSON, or None when there is none of this version."""
         key = self._keys.job_key("results", job)
-        reply: bytes | None = self._link.run(Call(("HGET", key, version), same))
-        return reply
+        return _whole(self._link.run(Call(("HGET", key, version), same)))
 
     def result_parts(self, job: str, partitions: int, version: int = 1) -> list[bytes | None]:
         """Returns the outputs of a shuffled job's reduce tasks, by partition, as JSON lists."""
         key = self._keys.job_key("results", job)
         fields = [f"{version}:{partition}" for partition in range(partitions)]
-        parts: list[bytes | None] = self._link.run(Call(("HMGET", key, *fields), same))
-        return parts
+        return [_whole(part) for part in self._link.run(Call(("HMGET", key, *fields), same))]
 
     def runs(self, job: str, names: Sequence[str]) -> list[bytes | None]:
         """Returns runs of a shuffled job by their names."""
@@ -163,8 +162,7 @@ class Inspector:
         if not nodes:
             return []
         key = self._keys.job_key("partials", job)
-        partials: list[bytes | None] = self._link.run(Call(("HMGET", key, *nodes), same))
-        return partials
+        return [_whole(partial) for partial in self._link.run(Call(("HMGET", key, *nodes), same))]
 
     def outputs(self, job: str, total: int, start: int = 0) -> Iterator[tuple[int, bytes | None]]:
         """Yields the index and the output as JSON of each of ``total`` tasks, in input order.
@@ -180,7 +178,7 @@ class Inspector:
         for begin in range(start, total, _PAGE):
             indexes = range(begin, min(begin + _PAGE, total))
             values = self._link.run(Call(("HMGET", key, *indexes), same))
-            yield from zip(indexes, values, strict=True)
+            yield from zip(indexes, map(_whole, values), strict=True)
 
     def failures(self, job: str, version: int | None = None) -> Iterator[FailedTask]:
         """Yields the job's dead letters in input order, the reduce task last.
@@ -276,3 +274,8 @@ class Inspector:
             Call(("LLEN", self._keys.job_key("inputs", job)), same),
             Call(("HGETALL", self._keys.job_key("counters", job)), same),
         ]
+
+
+def _whole(output: bytes | None) -> bytes | None:
+    """Returns an output, also one that is in the store."""
+    return None if output is None else load_spilled(output)

@@ -15,7 +15,9 @@ from amr.sourcespec import FunctionSource, OutputsSource
 from amr.stages.reducer import make_reducer
 from amr.stages.shuffle_mapper import make_map_invoker
 from amr.stages.source_caller import Follower, Gather, SourceCaller
+from amr.stages.spilling import Spilling
 from amr.stages.written import Written
+from amr.storage.files import join_path
 from amr.store.inspect import Inspector
 from amr.task import Stage, store_folder_of
 from amr.worker.pace import Pace
@@ -153,6 +155,9 @@ class Plans:
         is_last = stage == "reduce" or (stage == "map" and plan.spec.reducer is None)
         if plan.spec.output is not None and plan.spec.shuffle is None and is_last:
             invoker = Written(invoker, plan.spec)
+        elif self._store is not None and _gives_outputs(spec, stage):
+            folder = join_path(self._store, plan.folder)
+            invoker = Spilling(invoker, spec.spill_bytes, folder)
         invoker.prepare()
         reduces = stage in ("merge", "reduce")
         job_timeout_s = spec.reduce_timeout_s if reduces else spec.timeout_s
@@ -175,3 +180,8 @@ class Plans:
 
     def _reducer(self, plan: JobPlan) -> Invoker:
         return make_reducer(plan.spec, plan.reduce, self._registry, self._inspector)
+
+
+def _gives_outputs(spec: JobSpec, stage: Stage) -> bool:
+    """Whether tasks of a stage give values of functions, and not inputs or runs of pairs."""
+    return stage in ("merge", "reduce") or (stage == "map" and spec.shuffle is None)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from amr import wire
 from amr.invokers.context import LogSink
 from amr.invokers.retry import delay_s
+from amr.storage.spilled import shown_start
 from amr.store.connection import ResponseError, is_passing
 from amr.store.link import Call, Link
 from amr.store.replies import Code, Reply
@@ -203,7 +204,7 @@ class Settlement:
                 calls.append(self._fail(outcome))
             elif outcome.task.stage == "reduce":
                 output = outcome.output or b"null"
-                shown = output[:_SHOWN_BYTES]
+                shown = shown_start(output, _SHOWN_BYTES)
                 took_us = round(1e6 * (outcome.took_s or outcome.elapsed_s))
                 finish = self._transitions.finish
                 calls.append(finish(outcome.task, output, shown, outcome.counters, took_us))

@@ -32,6 +32,33 @@ def test_only_files_of_jobs_that_are_over_are_deleted(
         (tmp_path / name / "x.runs").touch()
     StoreCleaner(str(tmp_path), bench.inspector).look()
     assert {path.name for path in tmp_path.iterdir()} == {folders[1], folders[2], *others}
+
+
+def test_files_of_results_go_with_the_data_of_their_job(
+    redis_target: RedisTarget, tmp_path: Path
+) -> None:
+    bench = StoreBench(redis_target)
+    bench.submit(1, reducer=False)
+    bench.commit(*bench.fetch())
+    folder = tmp_path / store_folder_of("j", bench.status().created_ms)
+    stranger = tmp_path / store_folder_of("of-another-stream", 5)
+    for each in (folder, stranger):
+        each.mkdir()
+        (each / "map-000000-x.json").touch()
+        (each / "x.runs").touch()
+    cleaner = StoreCleaner(str(tmp_path), bench.inspector)
+    cleaner.look()
+    assert [path.name for path in folder.iterdir()] == ["map-000000-x.json"]
+    bench.prune()
+    cleaner.look()
+    assert list(tmp_path.iterdir()) == [stranger]
+    assert len(list(stranger.iterdir())) == 2
+
+
+def test_a_store_elsewhere_or_nowhere_is_left_alone(
+    redis_target: RedisTarget, tmp_path: Path
+) -> None:
+    bench = StoreBench(redis_target)
     StoreCleaner("s3://bucket", bench.inspector).look()
     StoreCleaner(str(tmp_path / "missing"), bench.inspector).look()
 
