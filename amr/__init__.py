@@ -40,8 +40,12 @@ if TYPE_CHECKING:
     from amr.job_handle import Job
     from amr.local_run import run
     from amr.states import JobState
+    from amr.store.details import JobDetails
     from amr.store.events import Event
+    from amr.store.stages import StageStatus
     from amr.store.status import FailedTask, JobStatus
+    from amr.store.stragglers import Straggler
+    from amr.store.workers import RunningTask, WorkerStatus
 
 __version__ = "0.1.0"
 
@@ -76,8 +80,12 @@ _HOMES = {
     "amr.job": ("JobSpec",),
     "amr.local_run": ("run",),
     "amr.states": ("JobState",),
+    "amr.store.details": ("JobDetails",),
     "amr.store.events": ("Event",),
+    "amr.store.stages": ("StageStatus",),
     "amr.store.status": ("FailedTask", "JobStatus"),
+    "amr.store.stragglers": ("Straggler",),
+    "amr.store.workers": ("RunningTask", "WorkerStatus"),
 }
 
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -91,6 +99,11 @@ __all__ = [  # noqa: RUF022 - in the order of a reader's interest
     "JobSpec",
     "JobStatus",
     "JobState",
+    "JobDetails",
+    "StageStatus",
+    "Straggler",
+    "WorkerStatus",
+    "RunningTask",
     "FailedTask",
     "Redriven",
     "Event",

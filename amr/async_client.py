@@ -16,8 +16,10 @@ from amr.job_control import Redriven
 from amr.job_handle import Job
 from amr.jobfile import JobLike
 from amr.redis_url import RedisTarget
+from amr.store.details import JobDetails
 from amr.store.events import Event
 from amr.store.status import FailedTask, JobStatus
+from amr.store.workers import WorkerStatus
 
 
 class AsyncClient:
@@ -91,6 +93,10 @@ class AsyncClient:
         find = partial(self._client.jobs, state=state, name=name, most=most)
         return await asyncio.to_thread(find, newer_s=newer_s, older_s=older_s)
 
+    async def workers(self) -> list[WorkerStatus]:
+        """Returns what each worker did at its trigger's last heartbeat; see ``Client.workers``."""
+        return await asyncio.to_thread(self._client.workers)
+
     async def prune(self, *, older_s: float = 0.0, state: str | None = None) -> int:
         """Deletes what is kept of jobs that have ended; see ``Client.prune``."""
         return await asyncio.to_thread(self._client.prune, older_s=older_s, state=state)
@@ -118,6 +124,10 @@ class AsyncJob:
     async def status(self) -> JobStatus:
         """Returns where the job stands."""
         return await asyncio.to_thread(self._job.status)
+
+    async def details(self) -> JobDetails:
+        """Returns where the job stands stage by stage; see ``Job.details``."""
+        return await asyncio.to_thread(self._job.details)
 
     async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 - as Job.wait
         """Returns how the job stands when it has ended; see ``Job.wait``."""

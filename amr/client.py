@@ -21,6 +21,7 @@ from amr.store.results import iter_results
 from amr.store.search import JobFilter, find_jobs
 from amr.store.status import JobStatus
 from amr.store.view import StreamView, view_streams
+from amr.store.workers import WorkerStatus, read_workers
 
 
 class Client:
@@ -184,6 +185,18 @@ class Client:
             with redis_errors(session.target):
                 served.append(session.fleet.served_functions())
         return set().union(*filter(None, served)) if any(s is not None for s in served) else None
+
+    def workers(self) -> list[WorkerStatus]:
+        """Returns what each worker did at its trigger's last heartbeat, some seconds ago.
+
+        Raises:
+            RedisUnavailableError: Redis cannot be reached.
+        """
+        found: list[WorkerStatus] = []
+        for session in self.streams:
+            with redis_errors(session.target):
+                found += read_workers(session.fleet, session.target.stream)
+        return found
 
     def stream_view(self, sample_s: float = 0.5) -> StreamView:
         """Returns who works here and how fast, measured over ``sample_s`` seconds."""

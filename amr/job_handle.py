@@ -21,6 +21,7 @@ from amr.partitions import StreamSet
 from amr.session import Session
 from amr.states import JobState
 from amr.store.connection import redis_errors
+from amr.store.details import DetailReader, JobDetails
 from amr.store.events import Event, EventReader
 from amr.store.results import outputs_json, parts_json, reduced_json
 from amr.store.status import FailedTask, JobStatus, SkippedRecord
@@ -51,6 +52,18 @@ class Job(JobControl):
 
     def __repr__(self) -> str:
         return f"Job({self.id!r})"
+
+    def details(self) -> JobDetails:
+        """Returns where the job stands in detail: stages, stragglers, who runs its tasks.
+
+        It takes a few more calls than ``status``, as many for a large job as for a small one.
+
+        Raises:
+            UnknownJobError: there is no such job, or its data has expired.
+        """
+        status, session = self.status(), self._session
+        with redis_errors(session.target):
+            return DetailReader(session.link, session.keys, session.target.stream).read(status)
 
     def wait(
         self,

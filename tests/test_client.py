@@ -103,7 +103,7 @@ def test_a_wait_that_runs_out_leaves_the_job_alone(client: Client) -> None:
 
 @pytest.mark.bad_input(37)
 def test_an_unknown_job_is_told(client: Client) -> None:
-    for use in ("status", "wait", "result", "failures", "cancel"):
+    for use in ("status", "details", "wait", "result", "failures", "cancel"):
         with pytest.raises(amr.UnknownJobError, match="nobody"):
             getattr(client.job("nobody"), use)()
 
@@ -152,6 +152,9 @@ def test_the_asyncio_client_does_the_same(served: RedisTarget) -> None:
             await asyncio.sleep(0.1)
             waiting.cancel()
             assert (await slow.status()).live
+            (stage,) = (await slow.details()).stages
+            assert (stage.stage, stage.total) == ("map", 1)
+            assert [worker.stream for worker in await client.workers()] == [served.stream] * 2
             assert await slow.result(20) == [0]
             kinds = [event.kind async for event in jobs[0]]
             assert (kinds[0], kinds[-1]) == ("created", "succeeded")

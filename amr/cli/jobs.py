@@ -28,15 +28,16 @@ if TYPE_CHECKING:
 def status(
     job: JobId, as_json: AsJson = False, redis_url: RedisUrl = None, streams: Streams = None
 ) -> None:
-    """Show where a job stands."""
-    from amr.cli.tables import show_status
+    """Show where a job stands: its stages, its stragglers, and who runs its tasks."""
+    from amr.cli.status_tables import show_status
 
     with open_client(redis_url, streams=streams) as client:
-        found = client.job(job).status()
-    if as_json:
-        put_json(_as_row(found))
-    else:
+        found = client.job(job).details()
+    if not as_json:
         show_status(found)
+        return
+    lists = {name: rows for name, rows in asdict(found).items() if name != "status"}
+    put_json(_as_row(found.status) | lists)
 
 
 def list_jobs(

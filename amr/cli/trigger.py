@@ -167,6 +167,27 @@ def list_triggers(
 
 
 @trigger.command()
+def workers(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Of amr.toml.")] = None,
+    redis_url: RedisUrl = None,
+    streams: Streams = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the workers of the streams, and what each of them runs."""
+    from dataclasses import asdict
+
+    from amr.cli.status_tables import show_workers
+    from amr.client import Client
+
+    with Client(_targets(_saved(name), redis_url, streams)) as client:
+        found = client.workers()
+    if as_json:
+        put_json([asdict(worker) for worker in found])
+    else:
+        show_workers(found)
+
+
+@trigger.command()
 def remove(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Take a trigger out of amr.toml; what runs goes on."""
     from amr.trigger_settings import remove as remove_settings

@@ -85,7 +85,13 @@ class EventReader:
     def _read(self, key: bytes, rows: list[Any]) -> list[Event]:
         if rows:
             self._at[key] = rows[-1][0].decode()
-        return [_read_event(row) for row in rows]
+        return [read_event(row) for row in rows]
+
+
+def newest_events(keys: Keys, job: str, most: int) -> Call:
+    """Returns the call that reads up to ``most`` of the job's events, the newest first."""
+    range_ = ("XREVRANGE", keys.job_key("events", job), "+", "-", "COUNT", most)
+    return Call(range_, lambda rows: [read_event(row) for row in rows])
 
 
 def _order(event: Event) -> tuple[int, bool, int]:
@@ -94,7 +100,8 @@ def _order(event: Event) -> tuple[int, bool, int]:
     return int(ms), event.ends_job, int(seq)
 
 
-def _read_event(row: Any) -> Event:
+def read_event(row: Any) -> Event:
+    """Returns the event that a row of the stream tells."""
     entry_id, flat = row[0].decode(), [value.decode(errors="replace") for value in row[1]]
     fields = dict(zip(flat[0::2], flat[1::2], strict=True))
     kind = fields.pop("kind", "log")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from redis.exceptions import ResponseError
 
 from amr.store.keys import GROUP, Keys
 from amr.store.link import Call, Link, same
-from amr.store.stream import Entries, read_entries
+from amr.store.stream import Entries, is_group_missing, read_entries
+from amr.task import Task
+
+#: Entries that are read in one round trip, for each may be as large as an input.
+_READ_PAGE = 64
+
+#: Entries that one look at what workers hold may give.
+_HELD_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +28,7 @@ class TriggerFacts:
     Attributes:
         trigger: its id.
         beat_ms: time of the heartbeat, in milliseconds since the epoch, by the clock of Redis.
-        facts: host, pid, processes, functions, rate and the like.
+        facts: host, pid, processes, functions, what its workers run, and the like.
     """
 
     trigger: str
@@ -48,6 +56,14 @@ class Backlog:
         return max(0, self.entries - self.pending)
 
 
+class Held(NamedTuple):
+    """An entry that is pending for a worker, and for how many milliseconds since it was taken."""
+
+    entry: bytes
+    worker: str
+    held_ms: int
+
+
 class Fleet:
     """Read-only view of the workers of one stream."""
 
@@ -57,7 +73,8 @@ class Fleet:
 
     def now_ms(self) -> int:
         """Returns the time of Redis in milliseconds since the epoch."""
-        return _read_time(self._link.run(self._time()))
+        now_ms: int = self._link.run(self._time())
+        return now_ms
 
     def live_workers(self) -> list[str]:
         """Returns the workers whose lease has not ended."""
@@ -77,10 +94,13 @@ class Fleet:
 
     def live_triggers(self) -> list[TriggerFacts]:
         """Returns the triggers whose last heartbeat is younger than their lease."""
-        time_, flat = self._link.run_all([self._time(), self._facts()])
-        now_ms = _read_time(time_)
+        return self.heard()[1]
+
+    def heard(self) -> tuple[int, list[TriggerFacts]]:
+        """Returns the time of Redis in milliseconds, and the triggers that live by it."""
+        now_ms, flat = self._link.run_all([self._time(), self._facts()])
         found = _read_triggers(flat)
-        return [t for t in found if now_ms - t.beat_ms < t.facts["lease_s"] * 1000]
+        return now_ms, [t for t in found if now_ms - t.beat_ms < t.facts["lease_s"] * 1000]
 
     def served_functions(self) -> set[str] | None:
         """Returns the functions that the live triggers serve, or None when there is no trigger."""
@@ -112,17 +132,42 @@ class Fleet:
         """Returns up to ``count`` of the entries that are pending for ``worker``."""
         stream = self._keys.stream_key("stream")
         pending = self._link.run(Call(("XPENDING", stream, GROUP, "-", "+", count, worker), same))
-        ids = [row[0] for row in pending]
-        found = self._link.run_all([Call(("XRANGE", stream, i, i), same) for i in ids])
-        rows = [row[0] if row else (i, None) for i, row in zip(ids, found, strict=True)]
-        return read_entries(rows)
+        return read_entries(self._rows_of([row[0] for row in pending]))
+
+    def held_for(self, least_ms: float, most: int) -> list[Held]:
+        """Returns up to ``most`` entries that workers took at least so long ago, oldest ids first.
+
+        An entry's time begins when it is delivered, with all others of its batch.
+        """
+        key = self._keys.stream_key("stream")
+        held: list[Held] = []
+        after = "-"
+        while len(held) < most:
+            look = ("XPENDING", key, GROUP, "IDLE", int(least_ms), after, "+", _HELD_PAGE)
+            try:
+                rows = self._link.run(Call(look, same))
+            except ResponseError as error:
+                if is_group_missing(error):
+                    return []
+                raise
+            held += [Held(entry, worker.decode(), idle) for entry, worker, idle, _ in rows]
+            if len(rows) < _HELD_PAGE:
+                break
+            after = f"({held[-1].entry.decode()}"
+        return held[:most]
+
+    def tasks_of(self, entries: Sequence[bytes]) -> dict[bytes, Task]:
+        """Returns the tasks of those entries that are on the stream, without their bodies."""
+        tasks: dict[bytes, Task] = {}
+        for start in range(0, len(entries), _READ_PAGE):
+            read = read_entries(self._rows_of(entries[start : start + _READ_PAGE]))
+            tasks |= {task.entry_id: task._replace(body=b"") for task in read.tasks}
+        return tasks
 
     def job_of(self, entry: bytes) -> str | None:
         """Returns the job that an entry of the stream is of, or None when it is gone."""
-        stream = self._keys.stream_key("stream")
-        rows = self._link.run(Call(("XRANGE", stream, entry, entry), same))
-        tasks = read_entries(rows).tasks
-        return tasks[0].job if tasks else None
+        task = self.tasks_of([entry]).get(entry)
+        return task.job if task else None
 
     def due_retries(self, most: int) -> list[tuple[str, str]]:
         """Returns job and field of up to ``most`` retries whose time has come."""
@@ -162,7 +207,13 @@ class Fleet:
         return len(gone)
 
     def _time(self) -> Call:
-        return Call(("TIME",), same)
+        return Call(("TIME",), read_time)
+
+    def _rows_of(self, entries: Sequence[bytes]) -> list[Any]:
+        """Returns id and fields of each entry, None for the fields of one that is gone."""
+        stream = self._keys.stream_key("stream")
+        found = self._link.run_all([Call(("XRANGE", stream, i, i), same) for i in entries])
+        return [row[0] if row else (i, None) for i, row in zip(entries, found, strict=True)]
 
     def _facts(self) -> Call:
         return Call(("HGETALL", self._keys.stream_key("triggers")), same)
@@ -173,7 +224,8 @@ class Fleet:
         return [worker.decode() for worker in reply]
 
 
-def _read_time(reply: Any) -> int:
+def read_time(reply: Any) -> int:
+    """Returns what TIME tells, in milliseconds since the epoch."""
     seconds, micros = reply
     return int(seconds) * 1000 + int(micros) // 1000
 

@@ -247,14 +247,21 @@ class Inspector:
         bodies: list[bytes | None] = self._link.run_all(calls)
         return bodies + [None] * (len(fields) - len(calls))
 
-    def are_current(self, job: str, fields: list[str], entries: list[bytes]) -> list[bool]:
-        """Tells of each task of the job whether it is in flight with just that entry."""
+    def entries_of(self, job: str, fields: list[str]) -> list[list[bytes]]:
+        """Returns the entries of each task of the job, the one it has now first.
+
+        Those behind it were its own before; of a task that is not in flight there are none.
+        """
         key = self._keys.job_key("inflight", job)
         flights = self._link.run(Call(("HMGET", key, *fields), same))
-        return [
-            flight is not None and flight.partition(b" ")[0] == entry
-            for flight, entry in zip(flights, entries, strict=True)
-        ]
+        # Between the two stand attempt, crashes, deferrals and whether it is delayed.
+        parts = [flight.split(b" ") if flight else [] for flight in flights]
+        return [part[:1] + part[5:] for part in parts]
+
+    def are_current(self, job: str, fields: list[str], entries: list[bytes]) -> list[bool]:
+        """Tells of each task of the job whether it is in flight with just that entry."""
+        own = self.entries_of(job, fields)
+        return [mine[:1] == [entry] for mine, entry in zip(own, entries, strict=True)]
 
     def are_open(self, tasks: Sequence[Task]) -> list[bool]:
         """Tells of each task whether it is in flight still, also under another of its entries."""

@@ -18,6 +18,9 @@ STATUS_FIELDS = (
     "skipped", "after", "next",
 )  # fmt: skip
 
+#: Kinds of sources that a worker reads, in a task of its own.
+_SOURCE_TASKS = frozenset({"function", "job"})
+
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
@@ -49,6 +52,7 @@ class JobStatus:
         skipped: records that were given up.
         after: job whose outputs are the inputs, or None.
         next: job that gets what this one gives, or None.
+        has_source: a task makes the inputs: of what a function gives, or another job.
         durability: who must have the result before it is handed out.
     """
 
@@ -81,6 +85,7 @@ class JobStatus:
     skipped: int = 0
     after: str | None = None
     next: str | None = None
+    has_source: bool = False
 
     @property
     def live(self) -> bool:
@@ -211,6 +216,7 @@ def read_status(job: str, row: list[Any], appended: int, counters: Any) -> JobSt
         skipped=int(field["skipped"] or 0),
         after=field["after"].decode() if field["after"] else None,
         next=field["next"].decode() if field["next"] else None,
+        has_source=not _SOURCE_TASKS.isdisjoint(spec.get("inputs", ())),
     )
 
 

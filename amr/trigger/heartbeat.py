@@ -1,4 +1,4 @@
-"""Renews the leases of a trigger's workers, and tells what the trigger is."""
+"""Renews the leases of a trigger's workers, and tells what the trigger is and they run."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Heartbeat:
         trigger: id of the trigger.
         lease_s: seconds a lease lasts.
         workers: gives the names of the workers that live.
+        running: gives what each of them runs, as ``RunningTasks.told`` does.
         facts: what to tell of the trigger, beside host, pid and version.
     """
 
@@ -37,6 +38,7 @@ class Heartbeat:
         trigger: str,
         lease_s: float,
         workers: Callable[[], list[str]],
+        running: Callable[[], dict[str, dict[str, Any]]],
         facts: dict[str, Any],
     ) -> None:
         self._link = link
@@ -44,6 +46,7 @@ class Heartbeat:
         self._trigger = trigger
         self._lease_s = lease_s
         self._workers = workers
+        self._running = running
         self._facts = facts | {
             "host": socket.gethostname(),
             "pid": os.getpid(),
@@ -58,7 +61,7 @@ class Heartbeat:
 
     def beat_for(self, workers: list[str]) -> None:
         """Renews, or begins, the leases of ``workers``."""
-        facts = orjson.dumps(self._facts | {"workers": workers})
+        facts = orjson.dumps(self._facts | {"workers": workers, "running": self._running()})
         call = self._transitions.renew(self._trigger, facts, self._lease_s, workers)
         lapsed = self._link.run(call).values[0]
         if lapsed:

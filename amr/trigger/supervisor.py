@@ -35,6 +35,7 @@ from amr.trigger.forwarder import Forwarder
 from amr.trigger.heartbeat import Heartbeat
 from amr.trigger.janitor import Janitor
 from amr.trigger.recoverer import Recoverer
+from amr.trigger.running import RunningTasks
 from amr.trigger.store_cleaner import StoreCleaner
 from amr.trigger.sweeper import Sweeper
 from amr.worker.order import Functions, WorkerOrder
@@ -112,6 +113,7 @@ class Supervisor:
             store=options.store,
         )
         self._children = Children(order, options.processes)
+        self._running = RunningTasks(self._children.doings)
         host = socket.gethostname().partition(".")[0]
         self._trigger = f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
         self._heartbeat = self._make_heartbeat()
@@ -177,6 +179,7 @@ class Supervisor:
 
     def _tend(self) -> None:
         """Replaces dead workers, recovers what they held, and ends overdue tasks."""
+        self._running.look()
         self._children.kill_overdue()
         self._deaths += self._children.reap()
         try:
@@ -203,6 +206,7 @@ class Supervisor:
         while self._children.names():
             if self._stops > 1 or time.monotonic() > give_up_at:
                 self._children.kill()
+            self._running.look()
             self._children.kill_overdue()
             self._deaths += self._children.reap()
             self._pause()
@@ -235,6 +239,7 @@ class Supervisor:
             self._trigger,
             options.lease_s,
             self._children.names,
+            self._running.told,
             facts,
         )
 

@@ -16,7 +16,7 @@ COMMANDS = (
     *("run", "up", "invoke", "logs", "status", "list", "result", "failures", "cancel", "schema"),
     *("redrive", "replay", "pause", "resume", "update", "prune"),
     *("doctor", "version", "functions list", "functions check", "functions invoke"),
-    *("trigger run", "trigger setup", "trigger list", "trigger remove"),
+    *("trigger run", "trigger setup", "trigger list", "trigger workers", "trigger remove"),
 )
 
 

@@ -61,6 +61,7 @@ def walk_happy_path(target: RedisTarget, start_trigger: Callable[..., TriggerPro
         assert held.result(30) == list(range(20))
         slow = client.invoke({"mapper": "faulty.sleep", "inputs": [30.0] * 4}, id="slow")
         wait_for(lambda: slow.status().running)
+        assert [stage.stage for stage in slow.details().stages] == ["map"]
         slow.cancel()
     for command in (
         ("list",),
@@ -69,6 +70,7 @@ def walk_happy_path(target: RedisTarget, start_trigger: Callable[..., TriggerPro
         ("result", "sums"),
         ("failures", failing.id),
         ("trigger", "list"),
+        ("trigger", "workers"),
         ("doctor",),
         ("prune", "--state", "cancelled"),
     ):
