@@ -1,4 +1,4 @@
-"""A job in this process, one call after the other: no Redis, no retries, and a debugger works."""
+"""Jobs in this process, one call after the other: no Redis, no retries, and a debugger works."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ _JOB = "sequential"
 
 
 class SequentialRun:
-    """Runs one job; its result is that of the workers, for functions that are the same each time.
+    """Runs a job and those behind it in its chain; the result is that of the workers.
+
+    That is, for functions that give the same each time.
 
     An exception of a function ends it, unless the job goes on after failures. A combiner is not
     called.
@@ -49,9 +51,32 @@ class SequentialRun:
         self._spec = spec
         self._registry = registry
         self._state: dict[str, Any] = {}
+        #: Runs what is async. One for all calls: connections belong to the loop they were made on.
+        self._loop = asyncio.Runner()
 
     def run(self) -> bytes:
-        """Returns the result as JSON."""
+        """Returns the result of the chain's last job as JSON."""
+        with self._loop:
+            try:
+                result = self._result()
+                while self._spec.then is not None:
+                    inputs = self._given(result)
+                    self._spec = self._spec.then.model_copy(update={"inputs": inputs})
+                    result = self._result()
+            finally:
+                self._loop.run(self._registry.aclose())
+        return result
+
+    def _given(self, result: bytes) -> list[Any]:
+        """Returns what the job gives to the next one."""
+        value = orjson.loads(result)
+        if self._spec.output is not None:
+            return cast(list[Any], value["parts"])
+        if self._spec.reducer is None and self._spec.on_failure != "fail":
+            return cast(list[Any], value["results"]["results"])
+        return value if isinstance(value, list) else [value]
+
+    def _result(self) -> bytes:
         outputs: list[bytes] = []
         failures: list[dict[str, Any]] = []
         mapper = self._mapper()
@@ -96,7 +121,7 @@ class SequentialRun:
         function.prepare()
         context = self._context("source", 0)
         if function.concurrent:
-            items = asyncio.run(function.call_async(source.body, context))
+            items = self._loop.run(function.call_async(source.body, context))
         else:
             items = function.call(source.body, context)
         return cast(Iterable[Any], items)
@@ -104,7 +129,7 @@ class SequentialRun:
     def _call(self, invoker: Invoker, stage: Stage, index: int, body: bytes) -> bytes:
         context = self._context(stage, index, body)
         if invoker.concurrent:
-            return asyncio.run(invoker.invoke_async(body, context))
+            return self._loop.run(invoker.invoke_async(body, context))
         return invoker.invoke(body, context)
 
     def _context(self, stage: Stage, index: int, body: bytes = b"") -> Context:
@@ -197,7 +222,7 @@ class SequentialRun:
         for key in keys:
             output = reducer(as_given(key), iter(groups[key]))
             if inspect.iscoroutine(output):
-                output = asyncio.run(output)
+                output = self._loop.run(output)
             yield from outputs_of(key, output)
 
 

@@ -14,11 +14,12 @@ from amr.cli.output import put_result, say
 
 if TYPE_CHECKING:
     from amr.invokers.base import Invoker
+    from amr.invokers.registry import Registry
     from amr.task import Task
 
 
-def call_and_put(invoker: Invoker, task: Task, output: Path | None) -> None:
-    """Calls a function and prints its output; what it prints itself goes to stderr.
+def call_and_put(registry: Registry, invoker: Invoker, task: Task, output: Path | None) -> None:
+    """Calls a function of a registry and prints its output; what it prints itself goes to stderr.
 
     Raises:
         typer.Exit: with code 1 when the attempt fails; it was told why.
@@ -26,7 +27,7 @@ def call_and_put(invoker: Invoker, task: Task, output: Path | None) -> None:
     # Our own handler acts once; a function that catches everything may need Ctrl-C twice.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        result = _call(invoker, task)
+        result = _call(registry, invoker, task)
     except (KeyboardInterrupt, exits.ReaderGone):
         raise
     except BaseException as error:
@@ -45,7 +46,7 @@ def tell_failure(error: BaseException, function: str) -> typer.Exit:
     return typer.Exit(exits.FAILED)
 
 
-def _call(invoker: Invoker, task: Task) -> bytes:
+def _call(registry: Registry, invoker: Invoker, task: Task) -> bytes:
     import asyncio
 
     from amr.invokers.context import Context, LogSink
@@ -55,11 +56,18 @@ def _call(invoker: Invoker, task: Task) -> bytes:
             say(f"{level}: {text}")
 
     context = Context(task, None, {}, ToStderr())
+
+    async def awaited() -> bytes:
+        try:
+            return await invoker.invoke_async(task.body, context)
+        finally:
+            await registry.aclose()
+
     stdout, sys.stdout = sys.stdout, sys.stderr  # what it prints is not its output
     try:
         invoker.prepare()
         if invoker.concurrent:
-            return asyncio.run(invoker.invoke_async(task.body, context))
+            return asyncio.run(awaited())
         return invoker.invoke(task.body, context)
     finally:
         sys.stdout = stdout

@@ -57,11 +57,12 @@ def invoke_function(
     from amr.wire import dumps
 
     data = dumps(parse_json(_read_body(body), "--json"))
+    registry = load_registry(directory)
     try:
-        invoker = load_registry(directory).find(name)
+        invoker = registry.find(name)
     except PermanentError as error:
         raise UsageError(str(error)) from None
-    call_and_put(invoker, Task(b"0-0", "local", "map", 0, 1, data), None)
+    call_and_put(registry, invoker, Task(b"0-0", "local", "map", 0, 1, data), None)
 
 
 def _read_body(text: str) -> bytes:

@@ -59,7 +59,7 @@ def replay(
         except PermanentError as error:
             raise UsageError(str(error)) from None
         say(f"{shown_task(task.field)} of job {job}: {invoker.name}")
-        call_and_put(invoker, task, output)
+        call_and_put(registry, invoker, task, output)
 
 
 def _read_job(job: Job) -> tuple[JobSpec, bytes]:

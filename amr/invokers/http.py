@@ -122,9 +122,10 @@ class HttpInvoker:
             raise HttpError(f"{self._function.shown_url} {_reason(error)}: {reason}") from error
 
     async def aclose(self) -> None:
-        """Ends the connections."""
-        if self._transports is not None:
-            await self._transports.aclose()
+        """Ends the connections; the next call makes new ones."""
+        transports, self._transports = self._transports, None
+        if transports is not None:
+            await transports.aclose()
 
     def _request(self, body: bytes, context: Context) -> httpx.Request:
         import httpx

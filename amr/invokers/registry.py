@@ -112,6 +112,14 @@ class Registry:
 
             load_libraries()
 
+    async def aclose(self) -> None:
+        """Ends the connections of HTTP functions, which belong to the loop that runs."""
+        from amr.invokers.http import HttpInvoker
+
+        for entry in self._entries.values():
+            if isinstance(entry.invoker, HttpInvoker):
+                await entry.invoker.aclose()
+
     def check(self) -> list[str]:
         """Imports everything and returns what is wrong: a line a problem, none when all is well."""
         problems = list(self._broken.values())

@@ -19,14 +19,21 @@ _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 _CHUNK_BYTES = 1 << 20
 
 
-def encode(outputs: Iterable[bytes], path: str) -> Iterator[bytes]:
+def encode(outputs: Iterable[bytes], path: str, *, single: bool = False) -> Iterator[bytes]:
     """Yields the file of outputs, each of which is JSON, in the format that the path ends in.
+
+    Args:
+        outputs: in order.
+        path: of the file.
+        single: there is one output, which is no element of a list: a JSON file has it as it is.
 
     Raises:
         PermanentError: an output is no row, where the format is CSV.
     """
     plain = path.removesuffix(".gz")
-    parts = _FORMATS[plain.rpartition(".")[2].lower()](outputs)
+    ending = plain.rpartition(".")[2].lower()
+    write = _jsonl if single and ending == "json" else _FORMATS[ending]
+    parts = write(outputs)
     return _packed(parts) if plain != path else parts
 
 

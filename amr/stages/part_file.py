@@ -12,11 +12,19 @@ from amr.sinks.formats import encode
 from amr.storage.publish import publish
 
 
-def write_part(spec: JobSpec, outputs: Iterable[bytes], context: Context) -> bytes:
+def write_part(
+    spec: JobSpec, outputs: Iterable[bytes], context: Context, *, single: bool = False
+) -> bytes:
     """Writes outputs, each of which is JSON, as the part of a task; returns what is told of it.
 
     The file appears whole. Where the job's id is in its path, the first execution of the task that
     comes so far has written it; else the last one.
+
+    Args:
+        spec: the job, which has an ``output``.
+        outputs: of the task.
+        context: of its call.
+        single: there is one output, which is no element of a list.
 
     Raises:
         PublishError: it cannot be written.
@@ -24,7 +32,7 @@ def write_part(spec: JobSpec, outputs: Iterable[bytes], context: Context) -> byt
     assert spec.output is not None
     path = part_path(spec.output, job=context.job, name=spec.display_name, partition=context.index)
     counted = _Counted(outputs)
-    size = publish(path, encode(counted, path), create_only="{job}" in spec.output)
+    size = publish(path, encode(counted, path, single=single), create_only="{job}" in spec.output)
     return wire.dumps({"path": path, "outputs": counted.count, "bytes": size})
 
 

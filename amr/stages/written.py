@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 
 from amr import wire
 from amr.invokers.base import Invoker
@@ -27,14 +26,15 @@ class Written(Wrapper[Invoker]):
 
     def invoke(self, body: bytes, context: Context) -> bytes:
         """Calls a sync function, and writes what it returns."""
-        return write_part(self._spec, _elements(self.inner.invoke(body, context)), context)
+        return self._write(self.inner.invoke(body, context), context)
 
     async def invoke_async(self, body: bytes, context: Context) -> bytes:
         """Awaits an async function, and writes what it returns."""
-        outputs = _elements(await self.inner.invoke_async(body, context))
-        return await asyncio.to_thread(write_part, self._spec, outputs, context)
+        output = await self.inner.invoke_async(body, context)
+        return await asyncio.to_thread(self._write, output, context)
 
-
-def _elements(output: bytes) -> Iterable[bytes]:
-    value = wire.loads(output)
-    return map(wire.dumps, value) if isinstance(value, list) else [output]
+    def _write(self, output: bytes, context: Context) -> bytes:
+        value = wire.loads(output)
+        if isinstance(value, list):
+            return write_part(self._spec, map(wire.dumps, value), context)
+        return write_part(self._spec, [output], context, single=True)

@@ -55,6 +55,8 @@ def test_a_reducer_and_mappers_without_one_write_files_too(run: Run, tmp_path: P
     path = str(tmp_path / "{job}.json")
     (part,) = run("shapes.double", {"range": 3}, reducer="amr.list", output=path)["parts"]
     assert json.loads(Path(part["path"]).read_text()) == [0, 2, 4]
+    run("shapes.double", {"range": 3}, reducer="amr.sum", output=str(tmp_path / "sum.json"))
+    assert json.loads((tmp_path / "sum.json").read_text()) == 6
     path = str(tmp_path / "{job}-{partition}.jsonl")
     parts = run("shapes.double", {"range": 5}, batch=2, output=path)["parts"]
     assert [part["outputs"] for part in parts] == [2, 2, 1]
