@@ -54,6 +54,13 @@ def test_every_variable_is_documented() -> None:
     assert [name for name in VARIABLES if f"`{name}`" not in text] == []
 
 
+def test_every_shipped_job_is_among_the_examples() -> None:
+    rows = re.findall(r"^\| (`.+?`) \|", text_of("docs/examples.md"), re.MULTILINE)
+    assert sorted(re.findall(r"`([^`]+)`", " ".join(rows))) == sorted(
+        path.stem for path in (ROOT / "jobs").glob("*.json")
+    )
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_leads_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from amr.client import Client
 from amr.errors import JobConflictError, JobFailedError, JobSpecError, UnknownJobError
-from amr.local_run import run as run_here
-from tests.mapreduce.conftest import FUNCTIONS, Run
+from tests.mapreduce.conftest import Run
 from tests.support.wait import wait_for
 
 
@@ -86,23 +83,6 @@ def test_a_running_job_is_waited_for(client: Client) -> None:
         client.invoke({"mapper": "shapes.plus", "inputs": {"job": "nobody"}}, id="orphan")
     with pytest.raises(UnknownJobError):
         client.job("orphan").status()
-
-
-def test_k_means_is_a_chain_of_rounds(tmp_path: Path) -> None:
-    points = [[x / 10 + cluster * 10, cluster] for cluster in range(3) for x in range(20)]
-    path = tmp_path / "points.jsonl"
-    path.write_text("".join(json.dumps(point) + "\n" for point in points))
-    rounds: dict[str, Any] = {}
-    for _ in range(4):
-        step = {"mapper": "shapes.assign", "reducer": "shapes.centre", "shuffle": {"partitions": 1}}
-        gather = {"mapper": "shapes.same", "reducer": "shapes.spread"}
-        gather["reduce"] = {"points": str(path)}
-        rounds = {**step, "then": {**gather, **({"then": rounds} if rounds else {})}}
-    start = {"centres": [[0, 0], [9, 1], [30, 2]], "points": str(path)}
-    spec = {"mapper": "shapes.load", "inputs": [start], "reducer": "amr.first", "then": rounds}
-    result = run_here(spec, functions=FUNCTIONS)
-    centres = sorted(result[0]["centres"])
-    assert centres == [[pytest.approx(0.95 + 10 * n), pytest.approx(n)] for n in range(3)]
 
 
 def test_what_is_wrong_in_the_next_job_is_told_with_its_path(run: Run) -> None:

@@ -1,8 +1,6 @@
 """Functions of the tests of sources, batches, chains and shuffles."""
 
 import asyncio
-import json
-import math
 import os
 import time
 
@@ -191,31 +189,3 @@ def second(pair):
 def slowly(body):
     time.sleep(0.5)
     return body
-
-
-def load(start):
-    """Begins a k-means: the points, in groups, each with the centres."""
-    return spread(
-        {"inputs": [[None, centre] for centre in start["centres"]], "points": start["points"]}
-    )
-
-
-def spread(body):
-    """Gives the next round its inputs: groups of points, each with the centres of this one."""
-    with open(body["points"]) as file:
-        points = [json.loads(line) for line in file]
-    centres = [centre for _, centre in body["inputs"]]
-    return [{"centres": centres, "points": points[at::4]} for at in range(4)]
-
-
-def assign(group):
-    """Yields each point under the number of the centre that is nearest to it."""
-    for point in group["points"]:
-        distances = [math.dist(point, centre) for centre in group["centres"]]
-        yield distances.index(min(distances)), point
-
-
-def centre(_number, points):
-    """Returns the middle of some points."""
-    points = list(points)
-    return [sum(axis) / len(points) for axis in zip(*points, strict=True)]
