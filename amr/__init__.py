@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         JobFailedError,
         JobSpecError,
         OverloadedError,
+        PartNotReadyError,
         PermanentError,
         Problem,
         RedisUnavailableError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from amr.job_control import Redriven
     from amr.job_handle import Job
     from amr.local_run import run
+    from amr.result_stream import StreamedResult
     from amr.states import JobState
     from amr.store.details import JobDetails
     from amr.store.events import Event
@@ -63,6 +65,7 @@ _HOMES = {
         "JobFailedError",
         "JobSpecError",
         "OverloadedError",
+        "PartNotReadyError",
         "PermanentError",
         "Problem",
         "RedisUnavailableError",
@@ -79,6 +82,7 @@ _HOMES = {
     "amr.invokers.context": ("Context",),
     "amr.job": ("JobSpec",),
     "amr.local_run": ("run",),
+    "amr.result_stream": ("StreamedResult",),
     "amr.states": ("JobState",),
     "amr.store.details": ("JobDetails",),
     "amr.store.events": ("Event",),
@@ -105,6 +109,7 @@ __all__ = [  # noqa: RUF022 - in the order of a reader's interest
     "WorkerStatus",
     "RunningTask",
     "FailedTask",
+    "StreamedResult",
     "Redriven",
     "Event",
     "Context",
@@ -123,6 +128,7 @@ __all__ = [  # noqa: RUF022 - in the order of a reader's interest
     "JobFailedError",
     "JobCancelledError",
     "WaitTimeoutError",
+    "PartNotReadyError",
     "UnconfirmedError",
     "TaskError",
     "PermanentError",

@@ -6,20 +6,23 @@ Each call runs on a thread, so that a cancelled one never spoils a connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from amr.client import Client
 from amr.job_control import Redriven
 from amr.job_handle import Job
 from amr.jobfile import JobLike
 from amr.redis_url import RedisTarget
+from amr.result_stream import StreamedResult
 from amr.store.details import JobDetails
 from amr.store.events import Event
 from amr.store.status import FailedTask, JobStatus
 from amr.store.workers import WorkerStatus
+
+Item = TypeVar("Item")
 
 
 class AsyncClient:
@@ -142,6 +145,15 @@ class AsyncJob:
         """Waits for the end and returns the result; see ``Job.result``."""
         return await asyncio.to_thread(self._job.result, timeout, version=version)
 
+    async def part(self, number: int) -> Any:
+        """Returns one part of the result; see ``Job.part``."""
+        return await asyncio.to_thread(self._job.part, number)
+
+    async def stream(self) -> AsyncIterator[StreamedResult]:
+        """Yields results as they come; see ``Job.stream``."""
+        async for result in _on_threads(self._job.stream()):
+            yield result
+
     async def failures(self) -> list[FailedTask]:
         """Returns the tasks that are out of attempts, in input order."""
         return await asyncio.to_thread(self._job.failures)
@@ -173,8 +185,14 @@ class AsyncJob:
     ) -> AsyncIterator[Event]:
         """Yields the lines of the job's life and of its functions; see ``Job.events``."""
         events = self._job.events(since_ms=since_ms, follow=follow, lines=lines)
-        while (event := await asyncio.to_thread(next, events, None)) is not None:
+        async for event in _on_threads(events):
             yield event
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self.events()
+
+
+async def _on_threads(items: Iterator[Item]) -> AsyncIterator[Item]:
+    """Yields the items of an iterator, each of which is waited for on a thread."""
+    while (item := await asyncio.to_thread(next, items, None)) is not None:
+        yield item

@@ -14,6 +14,7 @@ AmrError
 │   ├── JobFailedError
 │   └── JobCancelledError
 ├── WaitTimeoutError           the wait ran out; the job goes on
+├── PartNotReadyError          this part of the result is not done; the job goes on
 ├── UnconfirmedError           too few acknowledged a write; nothing is undone
 └── TaskError                  one attempt failed, and the reason is known
     ├── PermanentError         more attempts are pointless
@@ -123,6 +124,18 @@ class WaitTimeoutError(AmrError):
         self.job = job
         super().__init__(
             f"job {job} has not ended after {timeout_s:g} s; it goes on: `amr status {job}`"
+        )
+
+
+class PartNotReadyError(AmrError):
+    """The part of the result that was asked for is not done; the job goes on."""
+
+    def __init__(self, job: str, part: int, progress: str) -> None:
+        self.job = job
+        self.part = part
+        super().__init__(
+            f"part {part:,} of job {job} is not done: {progress}; "
+            f"`amr result {job} --part {part} --wait`"
         )
 
 

@@ -11,6 +11,7 @@ import orjson
 from amr.errors import (
     JobCancelledError,
     JobFailedError,
+    PartNotReadyError,
     UnconfirmedError,
     UnknownJobError,
     UsageError,
@@ -18,12 +19,13 @@ from amr.errors import (
 )
 from amr.job_control import JobControl
 from amr.partitions import StreamSet
+from amr.result_stream import ResultStream, StreamedResult
 from amr.session import Session
 from amr.states import JobState
 from amr.store.connection import redis_errors
 from amr.store.details import DetailReader, JobDetails
-from amr.store.events import Event, EventReader
-from amr.store.results import outputs_json, parts_json, reduced_json
+from amr.store.events import Event
+from amr.store.results import outputs_json, part_json, parts_json, reduced_json
 from amr.store.status import FailedTask, JobStatus, SkippedRecord
 
 _BLOCK_S = 2.0
@@ -93,7 +95,7 @@ class Job(JobControl):
                     if left_s <= 0:
                         raise WaitTimeoutError(self.id, timeout or 0.0)
                     block_s = min(block_s, left_s)
-                _wait_for_end(reader, block_s, on_event)
+                reader.wait_for_end(block_s, on_event)
             if on_event:
                 for event in reader.new():
                     on_event(event)
@@ -129,11 +131,66 @@ class Job(JobControl):
         if version is not None and version < status.version:
             return self._stored_result(status, version)
         status = self.wait(timeout)
-        if status.state is JobState.CANCELLED:
-            raise JobCancelledError(self.id, f"job {self.id} was cancelled")
-        if status.state is JobState.FAILED:
-            raise JobFailedError(self.id, f"job {self.id} failed: {status.error}")
+        self._check_end(status)
         return self._stored_result(status, status.version)
+
+    def part(self, number: int) -> Any:
+        """Returns one part of the result, also while others are being made.
+
+        Of a shuffled job that is the list that a partition gives. A job with an ``output`` has a
+        part for each file, ``{"path", "outputs", "bytes"}``: by partition, or by map task where
+        there is no reducer.
+
+        Raises:
+            UsageError: the job has no such part.
+            PartNotReadyError: it is not done.
+            JobFailedError: the job, or the task that makes the part, failed before it was done.
+            JobCancelledError: the job was cancelled.
+            UnconfirmedError: too few have acknowledged the result that is there; ask again.
+        """
+        return orjson.loads(self.part_json(number))
+
+    def part_json(self, number: int) -> bytes:
+        """Returns what ``part`` does, as JSON."""
+        status = self.status()
+        with redis_errors(self._session.target):
+            if status.state is JobState.SUCCEEDED:
+                self._confirm(status)
+            found = part_json(self._session.inspector, status, number)
+        if found is not None:
+            return found
+        if status.live:
+            raise PartNotReadyError(self.id, number, _progress(status))
+        self._check_end(status)
+        raise JobFailedError(
+            self.id, f"job {self.id}: the task of part {number} failed: `amr failures {self.id}`"
+        )
+
+    def stream(self) -> Iterator[StreamedResult]:
+        """Yields results as they come, until the job has ended.
+
+        Without a reducer these are the outputs of map tasks, about in the order in which they are
+        done; of a shuffled job the outputs of its partitions; else the one result at the end. When
+        a redrive of map tasks makes the partitions again, theirs come again.
+
+        Raises:
+            UnknownJobError: there is no such job, or its data was deleted meanwhile.
+            JobFailedError: the job failed; what was given before stands.
+            JobCancelledError: the job was cancelled.
+            UnconfirmedError: too few have acknowledged the end; ask again.
+        """
+        for line in self.stream_json():
+            yield StreamedResult(**orjson.loads(line))
+
+    def stream_json(self) -> Iterator[bytes]:
+        """Yields what ``stream`` does, each as a JSON object of the fields that it has."""
+        status = yield from ResultStream(self._session, self.id, self.status).lines()
+        self._check_end(status)
+        if status.has_reducer and not status.partitions:
+            yield b'{"output":%b}' % self._stored_result(status, status.version)
+            return
+        with redis_errors(self._session.target):
+            self._confirm(status)
 
     def next(self) -> Job | None:
         """Returns the job that gets what this one gives, or None."""
@@ -185,6 +242,13 @@ class Job(JobControl):
     def __iter__(self) -> Iterator[Event]:
         return self.events()
 
+    def _check_end(self, status: JobStatus) -> None:
+        """Refuses a job that has ended without a result."""
+        if status.state is JobState.CANCELLED:
+            raise JobCancelledError(self.id, f"job {self.id} was cancelled")
+        if status.state is JobState.FAILED:
+            raise JobFailedError(self.id, f"job {self.id} failed: {status.error}")
+
     def _stored_result(self, status: JobStatus, version: int) -> bytes:
         inspector = self._session.inspector
         with redis_errors(self._session.target):
@@ -213,15 +277,10 @@ class Job(JobControl):
             raise UnconfirmedError(self.id, f"{what}, but Redis lost its end: {retry}")
 
 
-def _wait_for_end(
-    reader: EventReader, block_s: float, on_event: Callable[[Event], None] | None
-) -> None:
-    """Returns when the job ends, or after ``block_s`` seconds."""
-    until = time.monotonic() + block_s
-    while (left_s := until - time.monotonic()) > 0:
-        events = reader.wait(left_s)
-        if on_event:
-            for event in events:
-                on_event(event)
-        if any(event.ends_job for event in events):
-            return
+def _progress(status: JobStatus) -> str:
+    """Returns how far a job has come that has not ended."""
+    if status.state is JobState.REDUCING:
+        done, total, tasks = status.reduced, max(1, status.partitions), "reduce tasks"
+    else:
+        done, total, tasks = status.succeeded, status.total, "map tasks"
+    return f"the job is {status.state.value}, {done:,} of {total:,} {tasks} are done"

@@ -33,6 +33,7 @@ FLOORS = {
     "sequential": 3.9,
     "session": 3.9,
     "job_control": 3.91,
+    "result_stream": 3.91,
     "job_handle": 3.92,
     "client": 4.0,
     "local_trigger": 4.0,

@@ -78,6 +78,20 @@ def result(
         int | None,
         typer.Option(metavar="N", min=1, help="Of a redriven job: the result of version N."),
     ] = None,
+    part: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Only partition N of a shuffle, or part file N, once it is done.",
+        ),
+    ] = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", "-f", help="Print results as they come, a line of JSON each, to the end."
+        ),
+    ] = False,
     output: OutputFile = None,
     redis_url: RedisUrl = None,
     streams: Streams = None,
@@ -87,9 +101,25 @@ def result(
 
     if timeout is not None and not wait:
         raise typer.BadParameter("--timeout goes with --wait")
+    if part is not None and version is not None:
+        raise typer.BadParameter("--part is of the newest version: leave --version out")
+    if follow and (wait or part is not None or version is not None or output is not None):
+        raise typer.BadParameter(
+            "--follow goes to the end and to stdout by itself: leave --wait, --part, --version "
+            "and --output out"
+        )
     check_output(output)
     with open_client(redis_url, streams=streams) as client, goes_on(job):
         handle = client.job(job)
+        if follow:
+            for line in handle.stream_json():
+                put_result(line, None)
+            return
+        if part is not None:
+            if wait:
+                handle.wait(timeout)
+            put_result(handle.part_json(part), output)
+            return
         status = handle.status()
         if not wait and status.live and version in (None, status.version):
             say(f"amr: job {job} has not ended yet: amr result {job} --wait")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +73,22 @@ class EventReader:
             # A full page has more behind it, which comes before the other stream's later lines.
             pages.append(page + self._rest(key) if len(rows) == _PAGE else page)
         return list(heapq.merge(*pages, key=_order))
+
+    def wait_for_end(self, block_s: float, on_event: Callable[[Event], None] | None) -> None:
+        """Returns when the job ends, or after ``block_s`` seconds.
+
+        Args:
+            block_s: how long to wait.
+            on_event: is called with each new line.
+        """
+        until = time.monotonic() + block_s
+        while (left_s := until - time.monotonic()) > 0:
+            events = self.wait(left_s)
+            if on_event:
+                for event in events:
+                    on_event(event)
+            if any(event.ends_job for event in events):
+                return
 
     def _rest(self, key: bytes) -> list[Event]:
         """Returns the lines of one stream that have not been read."""

@@ -145,10 +145,15 @@ class Inspector:
         key = self._keys.job_key("results", job)
         return _whole(self._link.run(Call(("HGET", key, version), same)))
 
-    def result_parts(self, job: str, partitions: int, version: int = 1) -> list[bytes | None]:
-        """Returns the outputs of a shuffled job's reduce tasks, by partition, as JSON lists."""
+    def result_parts(
+        self, job: str, partitions: Sequence[int], version: int = 1
+    ) -> list[bytes | None]:
+        """Returns the outputs of reduce tasks of a shuffled job; None of those that are not done.
+
+        Each is a JSON list, or what is told of the file that has it.
+        """
         key = self._keys.job_key("results", job)
-        fields = [f"{version}:{partition}" for partition in range(partitions)]
+        fields = [f"{version}:{partition}" for partition in partitions]
         return [_whole(part) for part in self._link.run(Call(("HMGET", key, *fields), same))]
 
     def runs(self, job: str, names: Sequence[str]) -> list[bytes | None]:
@@ -174,11 +179,19 @@ class Inspector:
             total: tasks of the job, or the index to end before.
             start: index to begin with.
         """
-        key = self._keys.job_key("outputs", job)
         for begin in range(start, total, _PAGE):
             indexes = range(begin, min(begin + _PAGE, total))
-            values = self._link.run(Call(("HMGET", key, *indexes), same))
-            yield from zip(indexes, map(_whole, values), strict=True)
+            yield from zip(indexes, map(_whole, self._kept(job, indexes)), strict=True)
+
+    def outputs_at(self, job: str, indexes: Sequence[int]) -> list[bytes | None]:
+        """Returns the outputs of map tasks as JSON; None of those that are not done."""
+        return [_whole(output) for output in self._kept(job, indexes)]
+
+    def _kept(self, job: str, indexes: Sequence[int]) -> list[bytes | None]:
+        """Returns what Redis keeps of outputs, which may be references."""
+        key = self._keys.job_key("outputs", job)
+        outputs: list[bytes | None] = self._link.run(Call(("HMGET", key, *indexes), same))
+        return outputs
 
     def failures(self, job: str, version: int | None = None) -> Iterator[FailedTask]:
         """Yields the job's dead letters in input order, the reduce task last.

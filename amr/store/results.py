@@ -11,6 +11,7 @@ from amr.errors import UnknownJobError, UsageError
 from amr.job import JobSpec
 from amr.states import JobState
 from amr.store.inspect import Inspector
+from amr.store.status import JobStatus
 from amr.wire import join_lists
 
 
@@ -64,7 +65,7 @@ def parts_json(inspector: Inspector, job: str, partitions: int, version: int) ->
         partitions: how many there are.
         version: of the result.
     """
-    found = inspector.result_parts(job, partitions, version)
+    found = inspector.result_parts(job, range(partitions), version)
     read = inspector.spec(job)
     parts = [part for part in found if part is not None]
     if read is None or len(parts) < partitions:
@@ -86,6 +87,35 @@ def reduced_json(inspector: Inspector, job: str, version: int) -> bytes | None:
     return b"{" + _parts([result]) + b"}"
 
 
+def part_json(inspector: Inspector, status: JobStatus, number: int) -> bytes | None:
+    """Returns one part of a job's result as JSON, or None when it is not there.
+
+    The parts of a shuffled job are the outputs of its partitions. A job that writes files has a
+    part for each: ``{"path", "outputs", "bytes"}``; without a reducer its map tasks write them.
+
+    Raises:
+        UnknownJobError: there is no such job.
+        UsageError: the job has no such part.
+    """
+    job = status.job
+    read = inspector.spec(job)
+    if read is None:
+        raise UnknownJobError(job)
+    if not status.partitions and read[0].get("output") is None:
+        said = "has no parts, for it has neither shuffle nor output in its job.json"
+        raise UsageError(f"job {job} {said}: `amr result {job}` gives the whole")
+    count = status.partitions or (1 if status.has_reducer else status.total)
+    if not 0 <= number < count and (number < 0 or status.submitted):
+        several = f"its parts are 0 to {count - 1:,}"
+        allowed = several if count > 1 else "its only part is 0" if count else "it had no inputs"
+        raise UsageError(f"job {job} has no part {number:,}: {allowed}")
+    if status.partitions:
+        return inspector.result_parts(job, [number], status.version)[0]
+    if status.has_reducer:
+        return inspector.result(job, status.version)
+    return inspector.outputs_at(job, [number])[0]
+
+
 def iter_results(inspector: Inspector, job: str) -> Iterator[Any]:
     """Yields what a job that has ended gives to another one, in order.
 
@@ -104,7 +134,7 @@ def iter_results(inspector: Inspector, job: str) -> Iterator[Any]:
         raise UsageError(f"the outputs of job {job} are no inputs: it is {status.state.value}")
     spec = JobSpec.from_header(read[0])
     if status.partitions:
-        parts = inspector.result_parts(job, status.partitions, status.version)
+        parts = inspector.result_parts(job, range(status.partitions), status.version)
     elif status.has_reducer:
         parts = [inspector.result(job, status.version)]
     else:

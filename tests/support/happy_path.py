@@ -68,6 +68,8 @@ def walk_happy_path(target: RedisTarget, start_trigger: Callable[..., TriggerPro
         ("status", "sums"),
         ("logs", talks.id),
         ("result", "sums"),
+        ("result", talks.id, "--follow"),
+        ("result", shuffled.id, "--part", "1"),
         ("failures", failing.id),
         ("trigger", "list"),
         ("trigger", "workers"),

@@ -189,3 +189,32 @@ def second(pair):
 def slowly(body):
     time.sleep(0.5)
     return body
+
+
+def held(body):
+    """Returns its body; one that names a file, when that is there."""
+    while isinstance(body, str) and not os.path.exists(body):
+        time.sleep(0.01)
+    return body
+
+
+def if_there(body):
+    """Returns its body; fails for one that names a file that is not there."""
+    if isinstance(body, str) and not os.path.exists(body):
+        raise amr.PermanentError("not mended")
+    return body
+
+
+def words_if(body):
+    """Yields the words of a body; fails for one that names a file that is not there."""
+    yield from words("mended" if body.startswith("/") and if_there(body) else body)
+
+
+def held_total(key, values):
+    """Adds up; for a key that names a file, when that is there, and fails if it says so."""
+    if key.startswith("/"):
+        held(key)
+        with open(key) as file:
+            if file.read() == "fail":
+                raise amr.PermanentError("asked to fail")
+    return sum(values)
