@@ -35,6 +35,14 @@ def shown_task(field: str) -> str:
     return f"reduce[{partition}]" if partition.isdecimal() else field
 
 
+def count_nodes(total: int, branches: int) -> int:
+    """Returns how many merges a reduce tree over so many map tasks has."""
+    count = 0
+    while total := total // branches:
+        count += total
+    return count
+
+
 def store_folder_of(job: str, created_ms: int) -> str:
     """Returns the folder of a job's files in a store, which jobs of other streams may share."""
     return f"{job}@{created_ms}"

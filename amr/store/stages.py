@@ -13,7 +13,7 @@ from typing import NamedTuple
 from amr.states import JobState
 from amr.store.events import Event
 from amr.store.status import JobStatus
-from amr.task import Stage
+from amr.task import Stage, count_nodes
 
 #: What a rate is measured over, where there is so much: a few seconds, and some tasks.
 ENOUGH_MS = 5000
@@ -28,7 +28,7 @@ class StageStatus:
     """How far one stage of a job is.
 
     Attributes:
-        stage: ``source`` (makes the inputs), ``map`` or ``reduce``.
+        stage: ``source`` (makes the inputs), ``map``, ``merge`` (of a reduce tree) or ``reduce``.
         waiting: tasks that have not begun.
         running: tasks in flight: queued on the stream, running, or waiting for a retry.
         done: tasks that succeeded.
@@ -86,8 +86,13 @@ def stages_of(status: JobStatus, facts: StageFacts) -> tuple[StageStatus, ...]:
     stages = [_map_stage(status, facts)]
     if status.has_source:
         stages.insert(0, _source_stage(status, facts, 0 if status.submitted else dead))
+    if not status.submitted:
+        dead = 0
+    if status.branches is not None:
+        stages.append(_merge_stage(status, dead))
+        dead -= stages[-1].failed
     if status.has_reducer:
-        stages.append(_reduce_stage(status, facts, dead if status.submitted else 0))
+        stages.append(_reduce_stage(status, facts, dead))
     return tuple(stages)
 
 
@@ -108,6 +113,17 @@ def _map_stage(status: JobStatus, facts: StageFacts) -> StageStatus:
         eta = eta_s(left, rate, status.rate)
     done, failed = status.succeeded, status.failed
     return StageStatus("map", status.pending, status.running, done, failed, total, rate, eta)
+
+
+def _merge_stage(status: JobStatus, dead: int) -> StageStatus:
+    assert status.branches is not None
+    merging = status.merging if status.live else 0
+    if not status.submitted:
+        return StageStatus("merge", 0, merging, status.merged, 0, None)
+    total = count_nodes(status.total, status.branches)
+    failed = min(dead, total - status.merged)
+    waiting = total - status.merged - merging if status.live else 0
+    return StageStatus("merge", waiting, merging, status.merged, failed, total)
 
 
 def _reduce_stage(status: JobStatus, facts: StageFacts, dead: int) -> StageStatus:

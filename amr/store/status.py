@@ -15,7 +15,7 @@ STATUS_FIELDS = (
     "state", "total", "fed", "done", "failed", "delayed", "retried", "timed_out", "cancelled",
     "created", "ended", "error", "spec", "reducer", "task_us", "deadline", "paused",
     "concurrency", "rate", "version", "partitions", "reduced", "backups",
-    "skipped", "after", "next",
+    "skipped", "after", "next", "branches", "merging", "merged",
 )  # fmt: skip
 
 #: Kinds of sources that a worker reads, in a task of its own.
@@ -53,6 +53,9 @@ class JobStatus:
         after: job whose outputs are the inputs, or None.
         next: job that gets what this one gives, or None.
         has_source: a task makes the inputs: of what a function gives, or another job.
+        branches: outputs or partial results that are merged at once, or None.
+        merging: merges of partial results in flight.
+        merged: those that are done.
         durability: who must have the result before it is handed out.
     """
 
@@ -85,6 +88,9 @@ class JobStatus:
     skipped: int = 0
     after: str | None = None
     next: str | None = None
+    branches: int | None = None
+    merging: int = 0
+    merged: int = 0
     has_source: bool = False
 
     @property
@@ -216,6 +222,9 @@ def read_status(job: str, row: list[Any], appended: int, counters: Any) -> JobSt
         skipped=int(field["skipped"] or 0),
         after=field["after"].decode() if field["after"] else None,
         next=field["next"].decode() if field["next"] else None,
+        branches=int(field["branches"]) if field["branches"] else None,
+        merging=int(field["merging"] or 0),
+        merged=int(field["merged"] or 0),
         has_source=not _SOURCE_TASKS.isdisjoint(spec.get("inputs", ())),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amr.states import JobState
+from amr.task import count_nodes
 
 _DEADLINE = "30m"
 _RETRY = {"max_attempts": 60, "backoff": "50ms", "max_backoff": "500ms"}
@@ -124,7 +125,7 @@ def _plain(rng: random.Random, at_s: float, id: str, _folder: str) -> PlannedJob
     if "reducer" in more and rng.random() < 0.5:
         branches = rng.randrange(2, 9)
         more |= {"reduce_tree": branches}
-        merges = sum(count // branches**level for level in range(1, 8))
+        merges = count_nodes(count, branches)
     outputs = [2 * n for n in range(count)]
     then = rng.choice(["", "", "pause", "update"])
     result = sum(outputs) if "reducer" in more else outputs

@@ -210,6 +210,22 @@ def test_each_task_of_a_job_is_counted_in_one_place(bench: StoreBench) -> None:
     assert counts(bench) == {"map": (0, 0, 4, 1, 5), "reduce": (0, 0, 1, 0, 1)}
 
 
+def test_merges_are_a_stage_of_their_own(bench: StoreBench) -> None:
+    bench.create(branches=2, max_attempts=1)
+    bench.append(range(5))
+    tasks = bench.fetch()
+    bench.commit(*tasks[:2])
+    assert counts(bench)["merge"] == (0, 1, 0, 0, None)
+    bench.seal(5)
+    assert counts(bench)["merge"] == (2, 1, 0, 0, 3)
+    bench.merge(*bench.fetch())
+    assert counts(bench)["merge"] == (2, 0, 1, 0, 3)
+    bench.commit(*tasks[2:4])
+    bench.fail(*bench.fetch())
+    assert counts(bench)["merge"] == (0, 0, 1, 1, 3)
+    assert counts(bench)["reduce"] == (0, 0, 0, 0, 1)
+
+
 def test_a_task_that_waits_for_its_retry_is_in_flight(bench: StoreBench) -> None:
     bench.submit(1, reducer=False)
     bench.fail(*bench.fetch())

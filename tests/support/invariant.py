@@ -141,6 +141,7 @@ def _check_tree(job: str, found: Records) -> None:
     assert int(found.record.get("merging", 0)) == len(merging)
     kept = found.record["policy"] != "fail"
     settled = {int(field) for field in found.outputs | found.failures | _merged_tasks(found)}
+    merged_nodes = 0
     for level in itertools.count(1):
         children = Counter(index // branches for index in settled)
         if not children:
@@ -159,6 +160,8 @@ def _check_tree(job: str, found: Records) -> None:
                 merged.add(at)
                 assert node not in found.settled
         settled = merged
+        merged_nodes += len(merged)
+    assert int(found.record.get("merged", 0)) == merged_nodes
 
 
 def _is_under(node: int, found: Records, branches: int) -> bool:

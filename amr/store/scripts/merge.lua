@@ -24,7 +24,7 @@ end
 redis.call('HSET', partials_key, node, output)
 redis.call('HDEL', tree_key, node)
 redis.call('HDEL', inflight_key, field)
-job.merging = job.merging - 1
+job.merging, job.merged = job.merging - 1, job.merged + 1
 if flight.delayed then
   redis.call('ZREM', delayed_key, JOB_ID .. ' ' .. field)
   job.delayed = job.delayed - 1

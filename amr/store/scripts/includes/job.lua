@@ -11,7 +11,7 @@ local function read_job()
     'owed', 'task_us', 'concurrency', 'max_attempts', 'reducer', 'policy', 'tolerance', 'ttl_ms',
     'retried', 'timed_out', 'progress_at', 'paused', 'rate', 'rate_at', 'version', 'held_until',
     'redriven_at', 'partitions', 'reduced', 'backup', 'backups',
-    'p95_us', 'skip_most', 'skipped', 'branches', 'merging')
+    'p95_us', 'skip_most', 'skipped', 'branches', 'merging', 'merged')
   if not f[1] then return nil end
   return {
     state = f[1], live = LIVE[f[1]], total = tonumber(f[2]), fed = tonumber(f[3]),
@@ -26,6 +26,7 @@ local function read_job()
     backup = f[26], backups = tonumber(f[27]) or 0, p95_us = tonumber(f[28]),
     skip_most = tonumber(f[29]), skipped = tonumber(f[30]) or 0,
     branches = tonumber(f[31]), merging = tonumber(f[32]) or 0,
+    merged = tonumber(f[33]) or 0,
   }
 end
 
@@ -39,7 +40,9 @@ local function write_counts(job)
     'delayed', job.delayed, 'owed', job.owed, 'retried', job.retried,
     'timed_out', job.timed_out, 'progress_at', job.progress_at, 'task_us', job.task_us or '',
     'p95_us', whole(job.p95_us))
-  if job.branches then redis.call('HSET', job_key, 'merging', job.merging) end
+  if job.branches then
+    redis.call('HSET', job_key, 'merging', job.merging, 'merged', job.merged)
+  end
   if job.rate then redis.call('HSET', job_key, 'rate_at', string.format('%.3f', job.rate_at)) end
 end
 

@@ -26,6 +26,7 @@ local function unsettle(job, index)
     local node = node_at(level, at)
     if redis.call('HDEL', partials_key, node) == 1 then
       redis.call('HSET', tree_key, node, job.branches - 1)
+      job.merged = job.merged - 1
     else
       local field = merge_field(node)
       local value = redis.call('HGET', inflight_key, field)
