@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
@@ -48,7 +49,7 @@ class RecordReader:
             split = self._split
             yield from (Raw(*row) for row in read_rows(split.file, split.start, split.end))
             return
-        with open_file(self._file.path, self._start()) as file:
+        with self._open() as file:
             if isinstance(self._source, CsvSource):
                 yield from self._rows(self._source, file)
             else:
@@ -78,7 +79,7 @@ class RecordReader:
     def _texts(self) -> Iterator[str]:
         """Yields lines, decoded many at a time."""
         at = self._split.start
-        with open_file(self._file.path, self._start()) as file:
+        with self._open() as file:
             if at:
                 at += len(file.readline()) - 1
             end = self._end()
@@ -96,6 +97,20 @@ class RecordReader:
         text = decode(data, self._file, at)
         lines = text.removesuffix("\n").split("\n")
         return [line.removesuffix("\r") for line in lines] if "\r" in text else lines
+
+    def _open(self) -> IO[bytes]:
+        """Opens the file where to begin. One that only grew since it was split has its splits."""
+        file = open_file(self._file.path, self._start())
+        if not self._file.is_compressed:
+            size = file.seek(0, os.SEEK_END)
+            if size < self._file.size:
+                file.close()
+                raise SourceError(
+                    f"{self._file.path} has {size:,} bytes; it had {self._file.size:,} when the "
+                    "job was submitted: files that a job reads must not be changed"
+                )
+            file.seek(self._start())
+        return file
 
     def _start(self) -> int:
         """Returns where to begin: lines one byte early, to see whether one begins at the start."""

@@ -205,3 +205,20 @@ def test_a_worker_that_does_not_have_the_file_says_what_is_needed(tmp_path: Path
     path.unlink()
     with pytest.raises(SourceError, match="a folder that the workers share"):
         list(RecordReader(split).values())
+
+
+@pytest.mark.parametrize("kind", ["lines", "jsonl", "csv"])
+def test_a_file_may_grow_but_not_shrink_while_a_job_reads_it(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text("1\n2\n3\n4\n5\n6\n")
+    source = parse_source(
+        {kind: str(path), "split": 6} | ({"header": False} if kind == "csv" else {})
+    )
+    splits = [each for each in expand(source, lambda job: []) if isinstance(each, Split)]
+    before = [list(RecordReader(split).values()) for split in splits]
+    with path.open("a") as file:
+        file.write("7\n")
+    assert [list(RecordReader(split).values()) for split in splits] == before
+    path.write_text("1\n2\n")
+    with pytest.raises(SourceError, match="has 4 bytes; it had 12 when the job was submitted"):
+        list(RecordReader(splits[0]).values())
