@@ -70,7 +70,7 @@ class Settlement:
         self._sink = sink
         self._worker = worker
         self._journal = journal
-        self._journal_is_full = False
+        self._is_urgent = False
         self._outcomes: deque[Outcome] = deque()
         self._returned: deque[Task] = deque()
         self._dropped: deque[bytes] = deque()
@@ -82,8 +82,13 @@ class Settlement:
         """An attempt has ended."""
         with self._settling:
             self._outcomes.append(outcome)
-            if outcome.failure is None and outcome.task.stage == "map" and not outcome.skipped:
-                self._journal_is_full |= not self._journal.append(outcome)
+            if outcome.failure is None:
+                self._is_urgent |= not self._keep_safe(outcome)
+
+    def _keep_safe(self, outcome: Outcome) -> bool:
+        """Puts an output where this worker's death does not reach it, if there is room."""
+        is_plain = outcome.task.stage == "map" and not outcome.skipped
+        return is_plain and self._journal.append(outcome)
 
     def give_back(self, tasks: Iterable[Task]) -> None:
         """Tasks that were taken go to other workers, unstarted."""
@@ -108,8 +113,8 @@ class Settlement:
         return bool(self._outcomes or self._returned or self._dropped or self._aliens)
 
     def is_urgent(self) -> bool:
-        """Whether there are outputs that only this process has, for want of room in the journal."""
-        return self._journal_is_full
+        """Whether there are outputs that only this process has: they are not in its journal."""
+        return self._is_urgent
 
     def returns(self) -> bool:
         """Whether tasks wait to be given back."""
@@ -120,7 +125,7 @@ class Settlement:
         with self._sending:
             with self._settling:
                 batch, mark = self._take(), self._journal.mark()
-                self._journal_is_full = False
+                self._is_urgent = False
             try:
                 values = self._send(link, batch, calls)
             except ResponseError as error:
