@@ -234,6 +234,8 @@ class EmbeddedRedis:
             "appendonly": "yes" if self._durable else "no",
             "appendfsync": "everysec",
             "maxmemory-policy": "noeviction",
+            # Entries leave a stream one by one; each is looked for from its node's beginning.
+            "stream-node-max-entries": "10",
             "loglevel": "notice",
         }
         return [word for name, value in options.items() for word in (f"--{name}", value)]
