@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from amr.store.stages import StageStatus
     from amr.store.status import FailedTask, JobStatus
     from amr.store.stragglers import Straggler
+    from amr.store.task_details import Execution, TaskDetails, TaskOutput
     from amr.store.workers import RunningTask, WorkerStatus
 
 __version__ = "0.1.0"
@@ -89,6 +90,7 @@ _HOMES = {
     "amr.store.stages": ("StageStatus",),
     "amr.store.status": ("FailedTask", "JobStatus"),
     "amr.store.stragglers": ("Straggler",),
+    "amr.store.task_details": ("Execution", "TaskDetails", "TaskOutput"),
     "amr.store.workers": ("RunningTask", "WorkerStatus"),
 }
 
@@ -108,6 +110,9 @@ __all__ = [  # noqa: RUF022 - in the order of a reader's interest
     "Straggler",
     "WorkerStatus",
     "RunningTask",
+    "TaskDetails",
+    "TaskOutput",
+    "Execution",
     "FailedTask",
     "StreamedResult",
     "Redriven",

@@ -20,6 +20,7 @@ from amr.result_stream import StreamedResult
 from amr.store.details import JobDetails
 from amr.store.events import Event
 from amr.store.status import FailedTask, JobStatus
+from amr.store.task_details import TaskDetails
 from amr.store.workers import WorkerStatus
 
 Item = TypeVar("Item")
@@ -131,6 +132,10 @@ class AsyncJob:
     async def details(self) -> JobDetails:
         """Returns where the job stands stage by stage; see ``Job.details``."""
         return await asyncio.to_thread(self._job.details)
+
+    async def task(self, which: int | str) -> TaskDetails:
+        """Returns what is known of one task; see ``Job.task``."""
+        return await asyncio.to_thread(self._job.task, which)
 
     async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 - as Job.wait
         """Returns how the job stands when it has ended; see ``Job.wait``."""

@@ -27,6 +27,8 @@ from amr.store.details import DetailReader, JobDetails
 from amr.store.events import Event
 from amr.store.results import outputs_json, part_json, parts_json, reduced_json
 from amr.store.status import FailedTask, JobStatus, SkippedRecord
+from amr.store.task_details import TaskDetails
+from amr.task_reader import TaskReader
 
 _BLOCK_S = 2.0
 
@@ -66,6 +68,20 @@ class Job(JobControl):
         status, session = self.status(), self._session
         with redis_errors(session.target):
             return DetailReader(session.link, session.keys, session.target.stream).read(status)
+
+    def task(self, which: int | str) -> TaskDetails:
+        """Returns what is known of one task: where it is, what it got and gave, its history.
+
+        Args:
+            which: the index of a map task, such as 37 or ``"37"``; ``"reduce"``, ``"reduce[2]"``
+                (of a partition), ``"merge[1.5]"`` (of a reduce tree), or ``"source"``.
+
+        Raises:
+            UnknownJobError: there is no such job, or its data has expired.
+            UsageError: the job has no such task.
+        """
+        with redis_errors(self._session.target):
+            return TaskReader(self._session, self.id, self.status).read(which)
 
     def wait(
         self,

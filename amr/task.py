@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 Stage = Literal["source", "map", "merge", "reduce"]
 
 #: A node of a reduce tree is numbered by its position in its level times this, and the level.
 TREE_LEVELS = 32
+
+#: What people and the store call a task: the stage, and what tells it from the others of it.
+_NUMBER = "([0-9]{1,15})"
+_NAMES: dict[Stage, re.Pattern[str]] = {
+    "map": re.compile(rf"{_NUMBER}|map\[{_NUMBER}\]"),
+    "reduce": re.compile(rf"reduce(?:{_NUMBER}|\[{_NUMBER}\])?"),
+    "merge": re.compile(rf"merge(?:{_NUMBER}|\[{_NUMBER}\.{_NUMBER}\])"),
+    "source": re.compile("source"),
+}
 
 
 def field_of(stage: str, index: int) -> str:
@@ -29,10 +40,51 @@ def shown_task(field: str) -> str:
         return f"map[{field}]"
     node = field.removeprefix("merge")
     if node != field and node.isdecimal():
-        at, level = divmod(int(node), TREE_LEVELS)
+        level, at = level_of("merge", int(node))
         return f"merge[{level}.{at}]"
     partition = field.removeprefix("reduce")
     return f"reduce[{partition}]" if partition.isdecimal() else field
+
+
+def read_task(text: str) -> tuple[Stage, int] | None:
+    """Returns stage and index of what ``field_of`` or ``shown_task`` calls a task, or None."""
+    for stage, name in _NAMES.items():
+        if match := name.fullmatch(text):
+            numbers = [int(number) for number in match.groups() if number is not None]
+            if len(numbers) < 2:
+                return stage, numbers[0] if numbers else 0
+            level, at = numbers
+            return (stage, node_number(level, at)) if level < TREE_LEVELS else None
+    return None
+
+
+def node_number(level: int, at: int) -> int:
+    """Returns the number of a node: of level 1 are those whose children are map tasks."""
+    return at * TREE_LEVELS + level
+
+
+def level_of(stage: Stage, index: int) -> tuple[int, int]:
+    """Returns the level of a merge, 0 of a map task, and its position among those of its level."""
+    if stage != "merge":
+        return 0, index
+    at, level = divmod(index, TREE_LEVELS)
+    return level, at
+
+
+def nodes_above(level: int, at: int, total: int, branches: int) -> Iterator[int]:
+    """Yields the nodes of a reduce tree that are above one, from the lowest up.
+
+    Args:
+        level: of the node; 0 for a map task.
+        at: its position among those of its level.
+        total: map tasks of the job.
+        branches: children of a node.
+    """
+    for above in range(level + 1, TREE_LEVELS):
+        at //= branches
+        if at >= total // branches**above:
+            return
+        yield node_number(above, at)
 
 
 def count_nodes(total: int, branches: int) -> int:

@@ -34,6 +34,7 @@ FLOORS = {
     "session": 3.9,
     "job_control": 3.91,
     "result_stream": 3.91,
+    "task_reader": 3.91,
     "job_handle": 3.92,
     "client": 4.0,
     "local_trigger": 4.0,

@@ -106,6 +106,8 @@ def test_an_unknown_job_is_told(client: Client) -> None:
     for use in ("status", "details", "wait", "result", "failures", "cancel"):
         with pytest.raises(amr.UnknownJobError, match="nobody"):
             getattr(client.job("nobody"), use)()
+    with pytest.raises(amr.UnknownJobError, match="nobody"):
+        client.job("nobody").task(0)
 
 
 def test_threads_may_share_a_client(client: Client) -> None:
@@ -156,6 +158,12 @@ def test_the_asyncio_client_does_the_same(served: RedisTarget) -> None:
             assert (stage.stage, stage.total) == ("map", 1)
             assert [worker.stream for worker in await client.workers()] == [served.stream] * 2
             assert await slow.result(20) == [0]
+            task = await slow.task(0)
+            assert (task.state, task.input, task.output) == (
+                "done",
+                1,
+                amr.TaskOutput("value", 0, bytes=1),
+            )
             kinds = [event.kind async for event in jobs[0]]
             assert (kinds[0], kinds[-1]) == ("created", "succeeded")
             assert await client.newest() is not None

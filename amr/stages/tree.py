@@ -20,12 +20,7 @@ from amr.stages.reduce_input import (
 )
 from amr.stages.wrapper import Wrapper
 from amr.store.inspect import Inspector
-from amr.task import TREE_LEVELS
-
-
-def node_number(level: int, at: int) -> int:
-    """Returns the number of a node: of level 1 are those whose children are map tasks."""
-    return at * TREE_LEVELS + level
+from amr.task import level_of, node_number
 
 
 def left_over(total: int, branches: int) -> tuple[list[int], range]:
@@ -92,7 +87,7 @@ class TreeReducer(Wrapper[Invoker]):
         return reduce_body(self._spec, self._reduce, partials, outputs, failures)
 
     def _children(self, node: int) -> tuple[list[int], range]:
-        at, level = divmod(node, TREE_LEVELS)
+        level, at = level_of("merge", node)
         children = range(at * self._branches, (at + 1) * self._branches)
         if level == 1:
             return [], children

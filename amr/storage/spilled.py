@@ -35,10 +35,19 @@ def load_spilled(output: bytes) -> bytes:
     Raises:
         SourceError: the file cannot be read here.
     """
-    if output[:1] != _MARK:
+    path = spilled_path(output)
+    if path is None:
         return output
-    with open_file(orjson.loads(output[1:])["file"]) as file:
+    with open_file(path) as file:
         return file.read()
+
+
+def spilled_path(output: bytes) -> str | None:
+    """Returns path or URL of the file that a reference stands for; None of any other output."""
+    if output[:1] != _MARK:
+        return None
+    path: str = orjson.loads(output[1:])["file"]
+    return path
 
 
 def shown_start(output: bytes, most: int) -> bytes:

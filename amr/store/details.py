@@ -10,15 +10,12 @@ from amr.store.inspect import Inspector
 from amr.store.keys import Keys
 from amr.store.link import Call, Link, same
 from amr.store.stages import StageFacts, StageStatus, stages_of
-from amr.store.status import JobStatus
+from amr.store.status import JobStatus, read_flight
 from amr.store.stragglers import Straggler, find_stragglers
 from amr.store.workers import WorkerStatus, tellings_of, worker_statuses
 
 #: Events that are looked through for the rate. Beside those that tell it there may be retries.
 _EVENTS_MOST = 300
-
-#: Entry of a task that waits for something before it gets one.
-_NO_ENTRY = b"0-0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +86,6 @@ class DetailReader:
             ]
         )
         p95_us, redriven_at = row
-        source_runs = source is not None and source.split(b" ")[0] != _NO_ENTRY
+        source_runs = source is not None and read_flight(source).had_entry
         facts = StageFacts(time, source_runs, dead, redriven_at is not None, events)
         return facts, float(p95_us) if p95_us else None

@@ -13,6 +13,9 @@ from amr.store.link import Call, Link, same
 
 _PAGE = 1000
 
+#: Events, and lines of functions, that are kept of a job at least; those before may be gone.
+KEPT_LINES = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -108,7 +111,45 @@ class EventReader:
 
 def newest_events(keys: Keys, job: str, most: int) -> Call:
     """Returns the call that reads up to ``most`` of the job's events, the newest first."""
-    range_ = ("XREVRANGE", keys.job_key("events", job), "+", "-", "COUNT", most)
+    return _newest(keys.job_key("events", job), most)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Lines that were looked for.
+
+    Attributes:
+        lines: in the order in which they came.
+        since_ms: time before which lines are not kept, or were not looked at; None where all were.
+    """
+
+    lines: tuple[Event, ...]
+    since_ms: int | None
+
+
+def find_newest(key: bytes, link: Link, wanted: Callable[[Event], bool]) -> Found:
+    """Returns the wanted ones of the newest lines of a stream, as many as Redis keeps for sure.
+
+    A stream of a job that has fewer was never cut.
+
+    Args:
+        key: of the job's events or its log.
+        link: a connection.
+        wanted: tells whether a line is.
+    """
+    lines: list[Event] = []
+    before = "+"
+    for _ in range(KEPT_LINES // _PAGE):
+        page = link.run(_newest(key, _PAGE, before))
+        lines += filter(wanted, page)
+        if len(page) < _PAGE:
+            return Found(tuple(reversed(lines)), None)
+        before = f"({page[-1].id}"
+    return Found(tuple(reversed(lines)), page[-1].time_ms)
+
+
+def _newest(key: bytes, most: int, before: str = "+") -> Call:
+    range_ = ("XREVRANGE", key, before, "-", "COUNT", most)
     return Call(range_, lambda rows: [read_event(row) for row in rows])
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 import orjson
 from redis.exceptions import ResponseError
 
 from amr.store.keys import GROUP, Keys
-from amr.store.link import Call, Link, same
+from amr.store.link import Argument, Call, Link, same
 from amr.store.stream import Entries, is_group_missing, read_entries
 from amr.task import Task
 
@@ -139,22 +140,19 @@ class Fleet:
 
         An entry's time begins when it is delivered, with all others of its batch.
         """
-        key = self._keys.stream_key("stream")
         held: list[Held] = []
         after = "-"
         while len(held) < most:
-            look = ("XPENDING", key, GROUP, "IDLE", int(least_ms), after, "+", _HELD_PAGE)
-            try:
-                rows = self._link.run(Call(look, same))
-            except ResponseError as error:
-                if is_group_missing(error):
-                    return []
-                raise
-            held += [Held(entry, worker.decode(), idle) for entry, worker, idle, _ in rows]
-            if len(rows) < _HELD_PAGE:
+            page = self._pending([("IDLE", int(least_ms), after, "+", _HELD_PAGE)])
+            held += page
+            if len(page) < _HELD_PAGE:
                 break
             after = f"({held[-1].entry.decode()}"
         return held[:most]
+
+    def holders(self, entries: Sequence[bytes]) -> list[Held]:
+        """Returns those of the entries that workers hold."""
+        return self._pending([(entry, entry, 1) for entry in entries])
 
     def tasks_of(self, entries: Sequence[bytes]) -> dict[bytes, Task]:
         """Returns the tasks of those entries that are on the stream, without their bodies."""
@@ -208,6 +206,18 @@ class Fleet:
 
     def _time(self) -> Call:
         return Call(("TIME",), read_time)
+
+    def _pending(self, looks: Sequence[tuple[Argument, ...]]) -> list[Held]:
+        """Returns what each look at the pending entries finds; without a group there are none."""
+        look = ("XPENDING", self._keys.stream_key("stream"), GROUP)
+        try:
+            pages = self._link.run_all([Call((*look, *each), same) for each in looks])
+        except ResponseError as error:
+            if is_group_missing(error):
+                return []
+            raise
+        rows = chain.from_iterable(pages)
+        return [Held(entry, worker.decode(), idle) for entry, worker, idle, _ in rows]
 
     def _rows_of(self, entries: Sequence[bytes]) -> list[Any]:
         """Returns id and fields of each entry, None for the fields of one that is gone."""

@@ -21,6 +21,7 @@ from amr.store.status import (
     Standing,
     field_order,
     read_failure,
+    read_flight,
     read_skipped,
     read_standing,
     read_status,
@@ -162,6 +163,10 @@ class Inspector:
         runs: list[bytes | None] = self._link.run(Call(("HMGET", key, *names), same))
         return runs
 
+    def has_runs(self, job: str) -> bool:
+        """Whether Redis keeps runs of a shuffled job."""
+        return bool(self._link.run(Call(("EXISTS", self._keys.job_key("runs", job)), same)))
+
     def partials(self, job: str, nodes: Sequence[int]) -> list[bytes | None]:
         """Returns what nodes of a job's reduce tree were merged to, as JSON; empty of nothing."""
         if not nodes:
@@ -222,10 +227,10 @@ class Inspector:
         """Returns the positions of the records of one map task that were given up."""
         return {at for task, at in self._skipped_names(job) if task == index}
 
-    def skipped(self, job: str) -> Iterator[SkippedRecord]:
-        """Yields the records that were given up, in input order."""
+    def skipped(self, job: str, index: int | None = None) -> Iterator[SkippedRecord]:
+        """Yields the records that were given up, in input order; of one map task, or of all."""
         key = self._keys.job_key("skipped", job)
-        names = sorted(self._skipped_names(job))
+        names = sorted(at for at in self._skipped_names(job) if index in (None, at[0]))
         for start in range(0, len(names), _PAGE):
             page = names[start : start + _PAGE]
             fields = [f"{index}:{record}" for index, record in page]
@@ -267,9 +272,8 @@ class Inspector:
         """
         key = self._keys.job_key("inflight", job)
         flights = self._link.run(Call(("HMGET", key, *fields), same))
-        # Between the two stand attempt, crashes, deferrals and whether it is delayed.
-        parts = [flight.split(b" ") if flight else [] for flight in flights]
-        return [part[:1] + part[5:] for part in parts]
+        read = [read_flight(flight) if flight else None for flight in flights]
+        return [[flight.entry, *flight.older] if flight else [] for flight in read]
 
     def are_current(self, job: str, fields: list[str], entries: list[bytes]) -> list[bool]:
         """Tells of each task of the job whether it is in flight with just that entry."""

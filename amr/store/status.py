@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -142,6 +142,31 @@ class SkippedRecord:
     input: Any
 
 
+class Flight(NamedTuple):
+    """What is kept of a task that is in flight.
+
+    Attributes:
+        entry: on the stream; of a delayed task the one that it had last.
+        attempt: 1 for the first attempt.
+        crashes: workers that died with it in their hands.
+        deferrals: times that it put itself off.
+        delayed: it waits for its retry, or for its first entry.
+        older: entries that it had before, the oldest first; they may still be in workers' hands.
+    """
+
+    entry: bytes
+    attempt: int
+    crashes: int
+    deferrals: int
+    delayed: bool
+    older: tuple[bytes, ...]
+
+    @property
+    def had_entry(self) -> bool:
+        """Whether it was ever on the stream."""
+        return self.entry != b"0-0"
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a worker must know of a job from time to time.
@@ -236,6 +261,13 @@ def _mapper_name(mapper: str | list[str]) -> str:
 def field_order(field: str) -> tuple[bool, str]:
     """Orders fields of the failures hash: indexes by their value, the reduce task last."""
     return not field.isdecimal(), field.zfill(12)
+
+
+def read_flight(value: bytes) -> Flight:
+    """Returns a task in flight from its record."""
+    entry, attempt, crashes, deferrals, delayed, *older = value.split(b" ")
+    counts = int(attempt), int(crashes), int(deferrals)
+    return Flight(entry, *counts, delayed == b"1", tuple(older))
 
 
 def read_failure(field: str, record: bytes, body: bytes | None) -> FailedTask:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from amr.stages.tree import left_over, node_number
-from amr.task import TREE_LEVELS, Task
+from amr.stages.tree import left_over
+from amr.task import TREE_LEVELS, Task, node_number
 from tests.support.store_bench import StoreBench
 
 
