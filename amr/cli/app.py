@@ -18,6 +18,7 @@ from amr.cli.jobs import failures, list_jobs, result, status
 from amr.cli.logs import logs
 from amr.cli.replay import replay
 from amr.cli.run import run, up
+from amr.cli.task import task
 from amr.cli.trigger import trigger
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ app.command()(status)
 app.command("list")(list_jobs)
 app.command()(result)
 app.command()(failures)
+app.command()(task)
 app.command()(redrive)
 app.command()(replay)
 app.command()(cancel)

@@ -36,6 +36,11 @@ class EventLines:
         return f", {(ended - last[1]) * 1000 / (event.time_ms - last[0]):,.0f}/s"
 
 
+def event_row(event: Event) -> dict[str, object]:
+    """Returns an event as a row of JSON."""
+    return {"time_ms": event.time_ms, "kind": event.kind} | event.fields
+
+
 def _say(event: Event) -> str:
     field = event.fields
     match event.kind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amr.log import one_line
 from amr.wire import dumps
@@ -15,25 +15,33 @@ _SHOWN_INPUT = 500
 
 def describe_failed(failed: FailedTask) -> str:
     """Returns what is known of a task that is out of attempts, as lines for people."""
-    error = {name: str(value) for name, value in failed.error.items()}
-    kind, message = one_line(error.get("type", "")), one_line(error.get("message", ""))
-    lines = [f"{failed.place}, {failed.attempts} attempt(s): {kind}: {message}"]
+    lines = [f"{failed.place}, {failed.attempts} attempt(s): {describe_error(failed.error)}"]
     if failed.index is not None:
-        lines.append(f"  input   {_short(failed.input)}")
-    if worker := error.get("worker"):
-        lines.append(f"  worker  {one_line(worker)}")
-    trace = error.get("traceback", "").rstrip().splitlines()
-    return "\n".join([*lines, *(f"  | {one_line(line)}" for line in trace)])
+        lines.append(f"  input   {shorten(failed.input)}")
+    if worker := failed.error.get("worker"):
+        lines.append(f"  worker  {one_line(str(worker))}")
+    return "\n".join([*lines, *trace_lines(failed.error)])
 
 
 def describe_skipped(skipped: SkippedRecord) -> str:
     """Returns what is known of a record that was given up, as a line for people."""
-    error = {name: one_line(str(value)) for name, value in skipped.error.items()}
     place = f"map[{skipped.index}] record {skipped.record}, skipped"
-    shown = "" if skipped.input is None else f"\n  input   {_short(skipped.input)}"
-    return f"{place}: {error.get('type', '')}: {error.get('message', '')}{shown}"
+    shown = "" if skipped.input is None else f"\n  input   {shorten(skipped.input)}"
+    return f"{place}: {describe_error(skipped.error)}{shown}"
 
 
-def _short(value: object) -> str:
+def describe_error(error: dict[str, Any]) -> str:
+    """Returns type and message of an error as one line."""
+    return ": ".join(one_line(str(error.get(name, ""))) for name in ("type", "message"))
+
+
+def trace_lines(error: dict[str, Any]) -> list[str]:
+    """Returns the lines of an error's traceback."""
+    trace = str(error.get("traceback", "")).rstrip().splitlines()
+    return [f"  | {one_line(line)}" for line in trace]
+
+
+def shorten(value: object) -> str:
+    """Returns a value as JSON in one line, cut where it is long."""
     shown = one_line(dumps(value).decode())
     return shown if len(shown) <= _SHOWN_INPUT else shown[: _SHOWN_INPUT - 1] + "…"

@@ -54,14 +54,11 @@ def logs(
     """Show a job's progress, retries, failures, its functions' lines and its result."""
     import orjson
 
-    from amr.cli.event_lines import EventLines
+    from amr.cli.event_lines import EventLines, event_row
 
     lines = EventLines()
     with open_client(redis_url, streams=streams) as client:
         handle = find_job(client, job)
         for event in handle.events(since_ms=since, follow=tail):
-            if not as_json:
-                put(lines.describe(event))
-                continue
-            row = {"job": handle.id, "time_ms": event.time_ms, "kind": event.kind}
-            put(orjson.dumps(row | event.fields).decode())
+            row = {"job": handle.id} | event_row(event)
+            put(orjson.dumps(row).decode() if as_json else lines.describe(event))

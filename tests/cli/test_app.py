@@ -14,7 +14,7 @@ from tests.support.trigger_process import FUNCTIONS
 
 COMMANDS = (
     *("run", "up", "invoke", "logs", "status", "list", "result", "failures", "cancel", "schema"),
-    *("redrive", "replay", "pause", "resume", "update", "prune"),
+    *("task", "redrive", "replay", "pause", "resume", "update", "prune"),
     *("doctor", "version", "functions list", "functions check", "functions invoke"),
     *("trigger run", "trigger setup", "trigger list", "trigger workers", "trigger remove"),
 )

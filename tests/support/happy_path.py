@@ -62,6 +62,7 @@ def walk_happy_path(target: RedisTarget, start_trigger: Callable[..., TriggerPro
         slow = client.invoke({"mapper": "faulty.sleep", "inputs": [30.0] * 4}, id="slow")
         wait_for(lambda: slow.status().running)
         assert [stage.stage for stage in slow.details().stages] == ["map"]
+        assert slow.task(0).state in ("queued", "running")
         slow.cancel()
     for command in (
         ("list",),
@@ -71,6 +72,8 @@ def walk_happy_path(target: RedisTarget, start_trigger: Callable[..., TriggerPro
         ("result", talks.id, "--follow"),
         ("result", shuffled.id, "--part", "1"),
         ("failures", failing.id),
+        ("task", failing.id, "1"),
+        ("task", shuffled.id, "0"),
         ("trigger", "list"),
         ("trigger", "workers"),
         ("doctor",),
