@@ -284,6 +284,7 @@ class MapperTrigger:
             return True
         ends_at = None if step.timeout_s is None else time.time() + step.timeout_s
         context = Context(task, ends_at, self._state, self._sink)
+        context.replaces = plan.redriven
         self._runs_concurrent = step.invoker.concurrent
         limit_s = None if step.timeout_s is None else step.timeout_s + KILL_AFTER_S
         if step.invoker.concurrent:

@@ -133,7 +133,10 @@ class SequentialRun:
         return invoker.invoke(body, context)
 
     def _context(self, stage: Stage, index: int, body: bytes = b"") -> Context:
-        return Context(Task(b"0-0", _JOB, stage, index, 1, body), None, self._state, _Stderr())
+        task = Task(b"0-0", _JOB, stage, index, 1, body)
+        context = Context(task, None, self._state, _Stderr())
+        context.replaces = True  # all sequential runs have one id
+        return context
 
     def _without_reducer(self, outputs: list[bytes], failures: list[dict[str, Any]]) -> bytes:
         joined = b"[" + b",".join(outputs) + b"]"

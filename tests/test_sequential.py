@@ -128,6 +128,8 @@ def test_parts_are_written(tmp_path: Path) -> None:
     parts = sequential(FUNCTIONS, **document, shuffle=shuffle, output=path)["parts"]
     assert sum(part["outputs"] for part in parts) == 3
     assert len(json.loads(Path(parts[0]["path"]).read_text())) == parts[0]["outputs"]
+    again = sequential(FUNCTIONS, **document | {"inputs": []}, shuffle=shuffle, output=path)
+    assert [Path(part["path"]).read_text() for part in again["parts"]] == ["[]\n"] * 2
 
 
 def test_the_command_runs_without_a_redis(tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ def _read_job(job: Job) -> tuple[JobSpec, bytes]:
     source = job.inspector.source(job.id)
     if source is None:
         raise UnknownJobError(job.id)
-    return JobSpec.from_header(orjson.loads(source.spec)), source.reduce
+    spec = JobSpec.from_header(orjson.loads(source.spec))
+    return spec.model_copy(update={"output": None}), source.reduce  # the job's files stay
 
 
 def _map_task(job: Job, spec: JobSpec, registry: Registry, index: int) -> tuple[Invoker, Task]:

@@ -83,8 +83,8 @@ class Context:
     """What a function may ask of its call: the second argument of those that take one."""
 
     __slots__ = (
-        "_logger", "_sink", "counters", "deadline", "mark", "record", "reduce", "skipped", "state",
-        "task",
+        "_logger", "_sink", "counters", "deadline", "mark", "record", "reduce", "replaces",
+        "skipped", "state", "task",
     )  # fmt: skip
 
     def __init__(
@@ -106,6 +106,8 @@ class Context:
         self.skipped: list[tuple[int, bytes]] = []
         #: Is told the position of each record before it is mapped.
         self.mark: Callable[[int], None] = _ignore
+        #: Whether a part file that is there already is replaced in any case.
+        self.replaces = False
         #: What was counted in this attempt, or None.
         self.counters: dict[str, int] | None = None
 

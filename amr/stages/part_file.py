@@ -18,7 +18,7 @@ def write_part(
     """Writes outputs, each of which is JSON, as the part of a task; returns what is told of it.
 
     The file appears whole. Where the job's id is in its path, the first execution of the task that
-    comes so far has written it; else the last one.
+    comes so far has written it; else the last one, as after a redrive, which has other outputs.
 
     Args:
         spec: the job, which has an ``output``.
@@ -32,7 +32,8 @@ def write_part(
     assert spec.output is not None
     path = part_path(spec.output, job=context.job, name=spec.display_name, partition=context.index)
     counted = _Counted(outputs)
-    size = publish(path, encode(counted, path, single=single), create_only="{job}" in spec.output)
+    create_only = "{job}" in spec.output and not context.replaces
+    size = publish(path, encode(counted, path, single=single), create_only=create_only)
     return wire.dumps({"path": path, "outputs": counted.count, "bytes": size})
 
 

@@ -40,7 +40,9 @@ def publish(path: str, parts: Iterable[bytes], *, create_only: bool) -> int:
 
 
 def _publish_file(path: str, parts: Iterable[bytes], create_only: bool) -> int:
-    aside = Path(f"{path}.{secrets.token_hex(6)}.tmp")
+    folder, name = os.path.split(path)
+    # Hidden: no pattern such as out/* takes what a killed process has left for a file.
+    aside = Path(folder, f".{name}.{secrets.token_hex(6)}.tmp")
     try:
         aside.parent.mkdir(parents=True, exist_ok=True)
         with aside.open("wb") as file:

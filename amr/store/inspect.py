@@ -13,6 +13,7 @@ from amr.store.connection import ResponseError
 from amr.store.keys import Keys
 from amr.store.link import Call, Link, same
 from amr.store.status import (
+    STANDING_FIELDS,
     STATUS_FIELDS,
     FailedTask,
     JobSource,
@@ -77,8 +78,8 @@ class Inspector:
 
     def standings(self, jobs: list[str]) -> list[Standing | None]:
         """Returns where each of the jobs stands for a worker, after one round trip."""
-        fields = ("state", "paused", "created")
-        calls = [Call(("HMGET", self._keys.job_key("job", job), *fields), same) for job in jobs]
+        keys = [self._keys.job_key("job", job) for job in jobs]
+        calls = [Call(("HMGET", key, *STANDING_FIELDS), same) for key in keys]
         return [read_standing(*row) for row in self._link.run_all(calls)]
 
     def job_ids(
@@ -119,7 +120,7 @@ class Inspector:
     def source(self, job: str) -> JobSource | None:
         """Returns what a worker must know of the job, or None when it is not known."""
         key = self._keys.job_key("job", job)
-        fields = ("spec", "reduce", "done", "failed", "task_us", "state", "paused", "created")
+        fields = ("spec", "reduce", "done", "failed", "task_us", *STANDING_FIELDS)
         row, appended = self._link.run_all(
             [
                 Call(("HMGET", key, *fields), same),

@@ -175,11 +175,13 @@ class Standing:
         live: it has not ended.
         paused: nothing of it is to begin.
         created_ms: tells it from an earlier job with the same id.
+        redriven: it had ended, and goes on since a redrive.
     """
 
     state: JobState
     paused: bool
     created_ms: int
+    redriven: bool
 
     @property
     def live(self) -> bool:
@@ -199,11 +201,15 @@ class JobSource:
     task_us: float | None
 
 
-def read_standing(state: Any, paused: Any, created: Any) -> Standing | None:
+#: Fields of a job's record that tell where it stands for a worker.
+STANDING_FIELDS = ("state", "paused", "created", "redriven_at")
+
+
+def read_standing(state: Any, paused: Any, created: Any, redriven_at: Any) -> Standing | None:
     """Returns where a job stands for a worker, from its record; None if there is none."""
     if state is None:
         return None
-    return Standing(JobState(state.decode()), paused == b"1", int(created))
+    return Standing(JobState(state.decode()), paused == b"1", int(created), bool(redriven_at))
 
 
 def read_status(job: str, row: list[Any], appended: int, counters: Any) -> JobStatus | None:

@@ -47,6 +47,7 @@ class JobPlan:
         reduce: the reducer's body without inputs, as JSON.
         live: False once the job is known to have ended.
         paused: nothing of the job is to begin.
+        redriven: it had ended, and goes on since a redrive.
         created_ms: tells it from an earlier job with the same id.
         folder: of the job's files in a store.
         steps: how the tasks of its stages are run, as far as they were met.
@@ -56,6 +57,7 @@ class JobPlan:
     reduce: bytes
     live: bool
     paused: bool
+    redriven: bool
     created_ms: int
     folder: str
     steps: dict[Stage, Step] = field(default_factory=dict)
@@ -99,9 +101,8 @@ class Plans:
         task_s = None if source.task_us is None else source.task_us / 1e6
         standing = source.standing
         folder = store_folder_of(job, standing.created_ms)
-        plan = JobPlan(
-            spec, source.reduce, standing.live, standing.paused, standing.created_ms, folder
-        )
+        flags = (standing.live, standing.paused, standing.redriven)
+        plan = JobPlan(spec, source.reduce, *flags, standing.created_ms, folder)
         self._pace.met(task_s, source.remaining)
         self._plans[job] = plan
         while len(self._plans) > _MOST_JOBS:
@@ -135,6 +136,7 @@ class Plans:
                 self._plans.pop(job, None)  # another job has the id now
             else:
                 plan.live, plan.paused = standing.live, standing.paused
+                plan.redriven = standing.redriven
 
     def has_ended(self, job: str) -> bool:
         """Whether a job that was met is known to have ended."""

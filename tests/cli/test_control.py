@@ -70,6 +70,22 @@ def test_replay_runs_one_task_here_and_changes_nothing(
         assert amr("replay", "twice", *arguments, *here).code == 2
 
 
+def test_replay_of_a_partition_leaves_the_part_files_of_its_job_alone(
+    redis_url: str, write_job: WriteJob, trigger: TriggerProcess, tmp_path: Path
+) -> None:
+    url = ("--redis-url", redis_url)
+    # One dead letter: without one, nothing is kept to reduce again.
+    fields = {"mapper": "faulty.pairs", "inputs": ["a b", 1], "reducer": "amr.sum"}
+    fields |= {"on_failure": "collect", "retry": {"max_attempts": 1}}
+    part = tmp_path / "part.jsonl"
+    path = write_job(**fields, shuffle={"partitions": 1}, output=str(part))
+    amr("invoke", path, "--id", "words", "--wait", *url)
+    part.unlink()
+    done = amr("replay", "words", "--partition", "0", "--functions", str(FUNCTIONS), *url)
+    assert json.loads(done.out) == [["a", 1], ["b", 1]]
+    assert not part.exists()
+
+
 def test_redrive_with_functions_runs_the_repaired_ones_here(
     redis_url: str, write_job: WriteJob, tmp_path: Path, fixed: Path
 ) -> None:

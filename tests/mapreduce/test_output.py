@@ -89,6 +89,27 @@ def test_a_part_that_is_there_already_is_replaced_unless_it_is_of_this_job(
     assert (tmp_path / "mine.json").read_text() == "[7]\n"
 
 
+def test_a_redrive_writes_the_parts_of_all_the_data(client: Client, tmp_path: Path) -> None:
+    fixed = tmp_path / "fixed"
+    spec = {
+        "mapper": "shapes.until_exists",
+        "inputs": [[str(fixed), line] for line in ("a b", "bad a")],
+        "reducer": "amr.sum",
+        "shuffle": {"partitions": 2},
+        "output": str(tmp_path / "{job}-{partition}.jsonl"),
+        "on_failure": "collect",
+    }
+    job = client.invoke(spec)
+
+    def counts() -> dict[str, int]:
+        return dict(row for part in job.result(60)["parts"] for row in rows(part))
+
+    assert counts() == {"a": 1, "b": 1}
+    fixed.touch()
+    job.redrive()
+    assert counts() == {"a": 2, "b": 1, "bad": 1}
+
+
 def test_a_folder_that_cannot_be_written_fails_the_job(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     path = str(tmp_path / "file" / "x.json")
