@@ -14,7 +14,7 @@ from amr.wording import found, quoted
 #: What stands in braces in a path.
 PLACEHOLDERS = ("job", "name", "partition")
 
-_ENDING = re.compile(r"\.(json|jsonl|csv)(\.gz)?$", re.IGNORECASE)
+_ENDING = re.compile(r"\.(json|jsonl|csv)(\.gz)?$")
 
 OUTPUT_SCHEMA = {"type": ["string", "null"], "pattern": r"\.(json|jsonl|csv)(\.gz)?$"}
 

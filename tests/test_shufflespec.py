@@ -56,6 +56,7 @@ def test_functions_of_the_shuffle_must_be_in_the_registry() -> None:
     [
         (3, "must be a path"),
         ("out.txt", "must end in"),
+        ("out.jsonl.GZ", "must end in"),
         ("{jobs}.json", 'did you mean "job"?'),
         ("{0}.json", "no other braces"),
         ("{job.json", "no other braces"),

@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
@@ -14,6 +14,8 @@ from amr.errors import PermanentError
 
 #: What a spreadsheet takes for a formula, and would run: such text gets an apostrophe before it.
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+_NO_OUTPUTS = b"[]\n"
 
 #: Bytes that are packed at once.
 _CHUNK_BYTES = 1 << 20
@@ -30,11 +32,32 @@ def encode(outputs: Iterable[bytes], path: str, *, single: bool = False) -> Iter
     Raises:
         PermanentError: an output is no row, where the format is CSV.
     """
-    plain = path.removesuffix(".gz")
-    ending = plain.rpartition(".")[2].lower()
-    write = _jsonl if single and ending == "json" else _FORMATS[ending]
+    kind = _format_of(path)
+    write = _jsonl if single and kind == "json" else _FORMATS[kind]
     parts = write(outputs)
-    return _packed(parts) if plain != path else parts
+    return _packed(parts) if path.endswith(".gz") else parts
+
+
+def count_outputs(file: IO[bytes], path: str, *, has_header: bool) -> int:
+    """Returns how many outputs are in a file, unpacked, that ``encode`` made.
+
+    Args:
+        file: the file.
+        path: its path, for the format.
+        has_header: where it is CSV, its first row is of names.
+    """
+    kind = _format_of(path)
+    if kind == "csv":
+        quotes = rows = 0
+        for line in file:
+            quotes += line.count(b'"')
+            rows += quotes % 2 == 0  # else the row goes on: the end of the line is in quotes
+        return max(0, rows - has_header)
+    return sum(1 for line in file if kind != "json" or line != _NO_OUTPUTS)
+
+
+def _format_of(path: str) -> str:
+    return path.removesuffix(".gz").rpartition(".")[2]
 
 
 def _json(outputs: Iterable[bytes]) -> Iterator[bytes]:
@@ -43,7 +66,7 @@ def _json(outputs: Iterable[bytes]) -> Iterator[bytes]:
         yield before
         yield output
         before = b",\n"
-    yield b"[]\n" if before == b"[" else b"]\n"
+    yield _NO_OUTPUTS if before == b"[" else b"]\n"
 
 
 def _jsonl(outputs: Iterable[bytes]) -> Iterator[bytes]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 
 from amr import wire
 from amr.invokers.context import Context
 from amr.job import JobSpec
 from amr.outputspec import part_path
-from amr.sinks.formats import encode
-from amr.storage.publish import publish
+from amr.sinks.formats import count_outputs, encode
+from amr.storage.files import open_file
+from amr.storage.publish import PublishError, publish
 
 
 def write_part(
@@ -33,8 +35,19 @@ def write_part(
     path = part_path(spec.output, job=context.job, name=spec.display_name, partition=context.index)
     counted = _Counted(outputs)
     create_only = "{job}" in spec.output and not context.replaces
-    size = publish(path, encode(counted, path, single=single), create_only=create_only)
-    return wire.dumps({"path": path, "outputs": counted.count, "bytes": size})
+    encoded = encode(counted, path, single=single)
+    size, is_ours = publish(path, encoded, create_only=create_only)
+    count = counted.count if is_ours else _count_in(path, has_header=counted.are_objects)
+    return wire.dumps({"path": path, "outputs": count, "bytes": size})
+
+
+def _count_in(path: str, *, has_header: bool) -> int:
+    """Returns the outputs in a part that another execution wrote: it may have had others."""
+    try:
+        with open_file(path) as file:
+            return count_outputs(file, path, has_header=has_header)
+    except (OSError, EOFError, zlib.error) as error:
+        raise PublishError(f"{path} is there already, and is no such part: {error}") from None
 
 
 class _Counted:
@@ -42,9 +55,11 @@ class _Counted:
 
     def __init__(self, outputs: Iterable[bytes]) -> None:
         self.count = 0
+        self.are_objects = False
         self._outputs = outputs
 
     def __iter__(self) -> Iterator[bytes]:
         for output in self._outputs:
+            self.are_objects = self.are_objects or output.startswith(b"{")
             self.count += 1
             yield output

@@ -62,6 +62,19 @@ def put_object(url: str, data: bytes, *, create_only: bool) -> bool:
     return True
 
 
+def object_size(url: str) -> int:
+    """Returns the bytes of an object.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    store, _, path = _place(url)
+    try:
+        return int(_library().head(store, path)["size"])
+    except Exception as error:
+        raise OSError(_reason(error)) from None
+
+
 class _Reader(io.RawIOBase):
     """An object as a raw file."""
 

@@ -7,18 +7,31 @@ import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from amr.errors import TaskError
 from amr.sourcefields import is_url
-from amr.storage.objects import put_object
+from amr.storage.objects import object_size, put_object
 
 
 class PublishError(TaskError):
     """A file cannot be written, at the moment."""
 
 
-def publish(path: str, parts: Iterable[bytes], *, create_only: bool) -> int:
-    """Writes a file or object and returns its bytes.
+class Published(NamedTuple):
+    """What stands under a name after ``publish``.
+
+    Attributes:
+        size: its bytes.
+        is_ours: it is what was to be written, and not what was there already.
+    """
+
+    size: int
+    is_ours: bool
+
+
+def publish(path: str, parts: Iterable[bytes], *, create_only: bool) -> Published:
+    """Writes a file or object, and returns what stands under its name then.
 
     Args:
         path: local path, whose folder is made, or URL.
@@ -32,14 +45,14 @@ def publish(path: str, parts: Iterable[bytes], *, create_only: bool) -> int:
     try:
         if is_url(path):
             data = b"".join(parts)
-            put_object(path, data, create_only=create_only)
-            return len(data)
+            is_ours = put_object(path, data, create_only=create_only)
+            return Published(len(data) if is_ours else object_size(path), is_ours)
         return _publish_file(path, parts, create_only)
     except OSError as error:
         raise PublishError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-def _publish_file(path: str, parts: Iterable[bytes], create_only: bool) -> int:
+def _publish_file(path: str, parts: Iterable[bytes], create_only: bool) -> Published:
     folder, name = os.path.split(path)
     # Hidden: no pattern such as out/* takes what a killed process has left for a file.
     aside = Path(folder, f".{name}.{secrets.token_hex(6)}.tmp")
@@ -49,16 +62,20 @@ def _publish_file(path: str, parts: Iterable[bytes], create_only: bool) -> int:
             for part in parts:
                 file.write(part)
             size = file.tell()
-        _put_in_place(aside, path, create_only)
+        is_ours = _put_in_place(aside, path, create_only)
+        return Published(size if is_ours else os.path.getsize(path), is_ours)
     finally:
         with suppress(OSError):
             aside.unlink()
-    return size
 
 
-def _put_in_place(aside: Path, path: str, create_only: bool) -> None:
+def _put_in_place(aside: Path, path: str, create_only: bool) -> bool:
+    """Gives a file its name; False when there is one of this name that stays."""
     if not create_only:
         aside.replace(path)
-        return
-    with suppress(FileExistsError):
+        return True
+    try:
         os.link(aside, path)
+    except FileExistsError:
+        return False
+    return True

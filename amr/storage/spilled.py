@@ -25,8 +25,8 @@ def spill(output: bytes, folder: str, name: str) -> bytes:
         PublishError: it cannot be written.
     """
     path = join_path(folder, f"{name}-{secrets.token_hex(6)}.json")
-    size = publish(path, (output,), create_only=True)
-    return _MARK + orjson.dumps({"file": path, "bytes": size})
+    publish(path, (output,), create_only=True)
+    return _MARK + orjson.dumps({"file": path, "bytes": len(output)})
 
 
 def load_spilled(output: bytes) -> bytes:

@@ -29,9 +29,9 @@ def run(client: Client) -> Run:
     """Runs a job and returns its result: ``run("mapper", [1, 2], batch=2)``."""
 
     def run(mapper: Any, inputs: Any, **fields: Any) -> Any:
-        params = fields.pop("params", None)
+        options = {"params": fields.pop("params", None), "id": fields.pop("id", None)}
         spec = {"mapper": mapper, "inputs": inputs, "retry": {"backoff": "10ms"}, **fields}
-        return client.invoke(spec, params=params).result(60)
+        return client.invoke(spec, **options).result(60)
 
     return run
 

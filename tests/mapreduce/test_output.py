@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from amr import wire
 from amr.client import Client
 from amr.errors import JobFailedError
+from amr.sinks.formats import encode
 from tests.mapreduce.conftest import Run
 
 
@@ -87,6 +89,32 @@ def test_a_part_that_is_there_already_is_replaced_unless_it_is_of_this_job(
     (tmp_path / "mine.json").write_text("[7]\n")
     client.invoke(spec | {"output": str(tmp_path / "{job}.json")}, id="mine").result(60)
     assert (tmp_path / "mine.json").read_text() == "[7]\n"
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl", "csv", "jsonl.gz", "csv.gz"])
+@pytest.mark.parametrize("outputs", [[], [["x"], ['two\n"lines"', None]], [{"a": 1}, {"a": "\n"}]])
+def test_what_is_told_of_a_part_is_of_the_execution_that_wrote_it(
+    run: Run, tmp_path: Path, ending: str, outputs: list[Any]
+) -> None:
+    path = tmp_path / f"{{job}}.{ending}"
+    job = tmp_path.name  # no other test's
+    file = Path(str(path).format(job=job))
+    file.write_bytes(b"".join(encode(map(wire.dumps, outputs), str(file))))
+    own = [{"a": n} for n in range(9)] if outputs and isinstance(outputs[0], dict) else [[1]] * 9
+    (told,) = run("shapes.same", own, reducer="amr.list", output=str(path), id=job)["parts"]
+    assert told == {"path": str(file), "outputs": len(outputs), "bytes": file.stat().st_size}
+
+
+@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"[1]")[:-9]])
+def test_a_part_that_is_there_already_and_is_none_fails_the_job(
+    run: Run, tmp_path: Path, data: bytes
+) -> None:
+    job = tmp_path.name
+    (tmp_path / f"{job}.json.gz").write_bytes(data)
+    retry = {"max_attempts": 1}
+    path = str(tmp_path / "{job}.json.gz")
+    with pytest.raises(JobFailedError, match=r"\.json\.gz is there already, and is no such part"):
+        run("shapes.same", [1], reducer="amr.list", output=path, id=job, retry=retry)
 
 
 def test_a_redrive_writes_the_parts_of_all_the_data(client: Client, tmp_path: Path) -> None:
