@@ -102,6 +102,11 @@ class TriggerProcess:
         """Sends a signal to the supervisor."""
         os.kill(self.pid, number)
 
+    def signal_all(self, number: signal.Signals) -> None:
+        """Sends a signal to the supervisor and to each worker, as one to the whole machine."""
+        for pid in (self.pid, *self.workers()):
+            os.kill(pid, number)
+
     def stop(self, timeout_s: float = 15.0) -> int:
         """Asks it to end and returns its exit status."""
         assert self.process is not None

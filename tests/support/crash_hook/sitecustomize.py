@@ -1,5 +1,6 @@
 """Python runs this at the start of each process that has this folder on its path."""
 
-from tests.support import crash_points
+from tests.support import crash_points, publish_points
 
 crash_points.install()
+publish_points.install()
