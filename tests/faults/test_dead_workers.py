@@ -14,7 +14,7 @@ from amr.client import Client
 from amr.redis_url import RedisTarget
 from tests.faults.conftest import StartTrigger
 from tests.support.fault_case import FaultCase
-from tests.support.trigger_process import TriggerProcess
+from tests.support.trigger_process import TriggerProcess, is_alive
 from tests.support.wait import wait_for
 
 SUM = "faulty.total"
@@ -186,7 +186,7 @@ def test_workers_of_a_killed_supervisor_end_and_another_trigger_takes_over(
     wait_for(lambda: len(first.calls()) > 4)
     workers = first.workers()
     first.signal(signal.SIGKILL)
-    wait_for(lambda: not [pid for pid in workers if _lives(pid)], 5, "the workers' end")
+    wait_for(lambda: not [pid for pid in workers if is_alive(pid)], 5, "the workers' end")
     second = trigger()
     at = time.monotonic()
     wait_for(lambda: any(call.attempt == 2 for call in second.calls()), 10)
@@ -252,11 +252,3 @@ def test_a_worker_that_cannot_start_is_started_more_and_more_slowly(
     assert "times in a row; next start in" in running.log()
     job = client.invoke({"mapper": "faulty.noop", "inputs": [1]})
     assert job.result(20) == [1]
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -108,3 +108,20 @@ def test_a_machine_that_sleeps_as_it_writes_changes_no_part_that_stands(
         case.killed(first)
     assert before == [file.read_bytes() for file in stay]
     assert len(before) == sum(each.count for each in parts if each.is_told)
+
+
+@pytest.mark.fault(46, 47)
+def test_a_worker_that_stops_as_it_writes_is_backed_up_and_its_part_is_whole(
+    case: FaultCase, tmp_path: Path
+) -> None:
+    stops = environment(PUBLISH_AT="written", PUBLISH_SIGNAL="SIGSTOP", QUICK_BACKUPS="1")
+    # Of a stage of one task nothing tells that it straggles.
+    kinds = [kind for kind, (_, count, _) in KINDS.items() if count > 1]
+    case.trigger(processes=2 * len(kinds) + 1, environment=stops)
+    parts: list[PartFiles] = []
+    for kind, path in product(kinds, PATHS):
+        parts.append(submit(case, tmp_path, kind, path))
+        wait_for(lambda: hit_in(parts[-1].folder))
+    case.costs(len(parts))
+    wait_for_all(case)
+    assert all(each.left_aside() for each in parts)

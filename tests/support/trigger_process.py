@@ -17,6 +17,15 @@ from tests.support.wait import wait_for
 FUNCTIONS = Path(__file__).parents[1] / "functions"
 
 
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process; one that has ended counts until its parent knows."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 class Call(NamedTuple):
     """One line of the record."""
 
