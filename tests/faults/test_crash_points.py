@@ -24,7 +24,8 @@ from tests.conftest import NewRedis
 from tests.support.cli import AMR
 from tests.support.crash_points import STATUS, Point, environment, read_record
 from tests.support.fault_case import FaultCase
-from tests.support.trigger_process import FUNCTIONS, KeptTrigger
+from tests.support.part_files import PartFiles
+from tests.support.trigger_process import FUNCTIONS, KeptTrigger, TriggerProcess
 from tests.support.wait import wait_for
 
 SLEEPS = [1.3, *[0.03] * 15]
@@ -56,24 +57,31 @@ class Walk:
         with FaultCase(self._target, self._directory) as case:
             trigger = case.trigger("--lease", "1s", kind=KeptTrigger, environment=self._environment)
             case.costs(COST)
-            self._invoke(case, "sleeps", {"mapper": "faulty.sleep", "inputs": SLEEPS}, 120)
-            doubled = {"mapper": "faulty.second_time", "inputs": [1, 2, 3, 4]}
-            case.costs(2)  # it means to raise on two first attempts
-            self._invoke(case, "retried", doubled, 20)
-            waits = {"mapper": "faulty.wait", "inputs": WAITS, "reduce_tree": 2}
-            self._invoke(case, "waits", waits, 15)
-            wait_for(lambda: len(trigger.calls()) > 8, 30)
-            if workers := trigger.workers():
-                os.kill(workers[0], signal.SIGKILL)  # so that there is something to recover
-            os.kill(trigger.pid, signal.SIGTERM)
-            self._control(case)
+            self._do(case, trigger)
             case.check()
 
-    def _invoke(self, case: FaultCase, job: str, fields: dict[str, Any], total: int) -> None:
+    def _do(self, case: FaultCase, trigger: TriggerProcess) -> None:
+        self._total(case, "sleeps", {"mapper": "faulty.sleep", "inputs": SLEEPS}, 120)
+        doubled = {"mapper": "faulty.second_time", "inputs": [1, 2, 3, 4]}
+        case.costs(2)  # it means to raise on two first attempts
+        self._total(case, "retried", doubled, 20)
+        waits = {"mapper": "faulty.wait", "inputs": WAITS, "reduce_tree": 2}
+        self._total(case, "waits", waits, 15)
+        wait_for(lambda: len(trigger.calls()) > 8, 30)
+        if workers := trigger.workers():
+            os.kill(workers[0], signal.SIGKILL)  # so that there is something to recover
+        os.kill(trigger.pid, signal.SIGTERM)
+        self._control(case)
+
+    def _total(self, case: FaultCase, job: str, fields: dict[str, Any], total: int) -> None:
+        result = {"sum": total, "count": len(fields["inputs"])}
+        self._invoke(case, job, {"reducer": TOTAL} | fields, result)
+
+    def _invoke(self, case: FaultCase, job: str, fields: dict[str, Any], result: object) -> None:
         file = self._directory / f"{job}.json"
-        file.write_text(json.dumps({"reducer": TOTAL, "retry": RETRY, "deadline": "60s"} | fields))
+        file.write_text(json.dumps({"retry": RETRY, "deadline": "60s"} | fields))
         self._command("invoke", str(file), "--id", job, "--functions", str(FUNCTIONS))
-        case.expect(case.client.job(job), {"sum": total, "count": len(fields["inputs"])})
+        case.expect(case.client.job(job), result)
 
     def _control(self, case: FaultCase) -> None:
         """Pauses, resumes and changes a job, repairs another, and cancels one."""
@@ -111,19 +119,36 @@ class Walk:
         assert done.returncode in ((0, 2) if missing_ok else (0,)), done.stderr
 
 
-def find_points(target: RedisTarget, directory: Path) -> list[Point]:
+class ShuffledWalk(Walk):
+    """One run of shuffled jobs, whose runs go into Redis and whose parts into files."""
+
+    def _do(self, case: FaultCase, trigger: TriggerProcess) -> None:
+        fields = {"mapper": "tagged.pair", "inputs": list(range(40)), "reducer": "tagged.total"}
+        for name in ("{job}", "{name}"):
+            folder = self._directory / name.strip("{}")
+            output = {
+                "output": f"{folder}/{name}-{{partition}}.jsonl",
+                "shuffle": {"partitions": 3},
+            }
+            parts = PartFiles(folder, 3, [[key, 60 + 4 * key] for key in range(10)])
+            self._invoke(case, folder.name, fields | output, parts)
+
+
+def find_points(target: RedisTarget, directory: Path, walk: type[Walk] = Walk) -> list[Point]:
     """Returns every point of a run in which nothing ends."""
     record = directory / "points"
-    Walk(target, directory / "recording", CRASH_RECORD=str(record)).run()
+    walk(target, directory / "recording", CRASH_RECORD=str(record)).run()
     return read_record(record)
 
 
-def walk_points(target: RedisTarget, directory: Path, points: list[Point]) -> None:
+def walk_points(
+    target: RedisTarget, directory: Path, points: list[Point], walk: type[Walk] = Walk
+) -> None:
     """Runs the jobs once for each point and asserts that all promises were kept in each run."""
 
-    def walk(number: int) -> str | None:
+    def walk_to(number: int) -> str | None:
         point, done = points[number], directory / f"done-{number}"
-        run = Walk(target, directory / str(number), CRASH_AT=str(point), CRASH_DONE=str(done))
+        run = walk(target, directory / str(number), CRASH_AT=str(point), CRASH_DONE=str(done))
         try:
             run.run()
         except Exception as error:
@@ -131,7 +156,7 @@ def walk_points(target: RedisTarget, directory: Path, points: list[Point]) -> No
         return None if done.exists() else f"not reached: {point}"
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        told = [line for line in pool.map(walk, range(len(points))) if line]
+        told = [line for line in pool.map(walk_to, range(len(points))) if line]
     missed = [line for line in told if line.startswith("not reached")]
     broken = [line for line in told if line not in missed]
     assert not broken, "\n".join(broken)
@@ -155,3 +180,25 @@ def test_a_process_may_end_at_some_of_its_redis_calls(new_redis: NewRedis, tmp_p
 def test_a_process_may_end_at_any_of_its_redis_calls(new_redis: NewRedis, tmp_path: Path) -> None:
     target = new_redis().target
     walk_points(target, tmp_path, find_points(target, tmp_path))
+
+
+@pytest.mark.fault(2, 48)
+def test_a_worker_may_end_at_the_commits_of_a_shuffled_job(
+    new_redis: NewRedis, tmp_path: Path
+) -> None:
+    target = new_redis().target
+    points = find_points(target, tmp_path, ShuffledWalk)
+    tells = [p for p in points if p.role == "worker" and p.occurrence == 1]
+    some = [p for name in ("commit", "finish") for p in tells if name in p.calls]
+    assert {p.side for p in some} == {"before", "after"}
+    walk_points(target, tmp_path, some, ShuffledWalk)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.fault(2, 48)
+def test_a_process_may_end_at_any_redis_call_of_a_shuffled_job(
+    new_redis: NewRedis, tmp_path: Path
+) -> None:
+    target = new_redis().target
+    walk_points(target, tmp_path, find_points(target, tmp_path, ShuffledWalk), ShuffledWalk)

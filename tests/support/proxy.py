@@ -137,8 +137,11 @@ class Proxy:
 
     def _connect(self) -> socket.socket:
         if self._server.scheme == "unix":
-            server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            server.connect(self._server.path)
+            with contextlib.ExitStack() as unless_connected:
+                server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                unless_connected.callback(server.close)
+                server.connect(self._server.path)
+                unless_connected.pop_all()
             return server
         return socket.create_connection((self._server.host, self._server.port))
 

@@ -23,7 +23,17 @@ KINDS: dict[str, tuple[dict[str, Any], Any, dict[str, int]]] = {
         [[key, 1] for key in range(6)],
         {"keys": 6},
     ),
+    "runs": (
+        {
+            "mapper": "held.runs",
+            "reducer": "amr.count",
+            "shuffle": {"partitions": 2, "partitioner": "range"},
+        },
+        [[key, 2400] for key in range(5)],
+        {"mapped": 3},
+    ),
 }
+KINDS["stored"] = KINDS["runs"]  # in a store, and not in Redis
 
 
 class Straggler:
@@ -34,19 +44,29 @@ class Straggler:
         kind: of the task: ``map`` or ``reduce``.
         directory: for the files by which its executions are told.
         state: in which the job must end.
+        fields: of the job.
     """
 
     def __init__(
-        self, case: FaultCase, kind: str, directory: Path, state: JobState = JobState.SUCCEEDED
+        self,
+        case: FaultCase,
+        kind: str,
+        directory: Path,
+        *,
+        state: JobState = JobState.SUCCEEDED,
+        **fields: Any,
     ) -> None:
         self._folder = directory / kind
         self._folder.mkdir()
-        document, result, self._counters = KINDS[kind]
-        if kind == "map":
-            document = document | {"inputs": [str(self._folder), 1, 2, 3, 4]}
+        of_kind, result, self._counters = KINDS[kind]
+        document = {"retry": {"backoff": "10ms"}} | of_kind | fields
+        if kind == "reduce":
+            document["reduce"] = {"folder": str(self._folder)}
         else:
-            document = document | {"reduce": {"folder": str(self._folder)}}
-        document["retry"] = {"backoff": "10ms"}
+            count = self._counters["mapped"]
+            document["inputs"] = [str(self._folder), *range(1, count)]
+        if kind == "stored":
+            document["shuffle"] = document["shuffle"] | {"store": str(self._folder / "store")}
         self.job: Job = case.submit(document, result, state=state)
 
     def pid(self, execution: int) -> int:
@@ -64,7 +84,11 @@ class Straggler:
         aside.write_text(what)
         aside.replace(self._folder / str(execution))
 
-    def check_counted_once(self) -> None:
+    def check_counted_once(self, *, backups: int = 0) -> None:
         """Waits for the end and asserts that no counter was counted by two executions."""
         status = self.job.wait(30)
-        assert (status.backups, status.counters) == (1, self._counters)
+        assert (status.backups, status.counters) == (backups, self._counters)
+
+    def stored(self) -> int:
+        """Returns the number of files with runs."""
+        return len(list(self._folder.rglob("*.runs")))
