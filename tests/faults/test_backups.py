@@ -66,7 +66,7 @@ def test_two_commits_at_the_same_moment_count_once(case: FaultCase, tmp_path: Pa
         straggler.check_counted_once(backups=1)
 
 
-@pytest.mark.parametrize("sleeper", [ORIGINAL, BACKUP])
+@pytest.mark.parametrize("sleeper", [pytest.param(ORIGINAL, marks=pytest.mark.long), BACKUP])
 def test_a_machine_that_sleeps_with_one_of_two_executions_changes_nothing_when_it_wakes(
     case: FaultCase, tmp_path: Path, sleeper: int
 ) -> None:

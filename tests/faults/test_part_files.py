@@ -80,7 +80,6 @@ def test_a_worker_that_is_killed_as_it_writes_leaves_whole_parts_only(
     ("then", "point"),
     some(
         product((signal.SIGCONT, signal.SIGKILL), POINTS),
-        (signal.SIGCONT, "before"),
         (signal.SIGCONT, "written"),
         (signal.SIGKILL, "written"),
     ),

@@ -49,7 +49,7 @@ def test_a_worker_that_is_killed_before_its_commit_costs_one_execution(
 
 
 @pytest.mark.fault(5, 7, 48)
-@pytest.mark.parametrize("late", ["return", "fail for good"])
+@pytest.mark.parametrize("late", [pytest.param("return", marks=pytest.mark.long), "fail for good"])
 def test_a_machine_that_sleeps_past_its_lease_changes_nothing_when_it_wakes(
     case: FaultCase, tmp_path: Path, late: str
 ) -> None:
