@@ -82,6 +82,15 @@ def test_a_backup_that_fails_is_retried_like_any_attempt(bench: StoreBench) -> N
     bench.check()
 
 
+@pytest.mark.parametrize("fields", [{"max_attempts": 1}, {"max_attempts": 2, "skip_most": 5}])
+def test_a_task_on_an_attempt_that_decides_is_left_alone(
+    bench: StoreBench, fields: dict[str, Any]
+) -> None:
+    straggler(bench, **fields)
+    assert backup(bench) == 0
+    bench.check()
+
+
 @pytest.mark.parametrize("why", ["off", "young", "early", "waiting", "queued", "paused", "fast"])
 def test_no_backup_without_a_reason(bench: StoreBench, why: str) -> None:
     least_s = 0.001
