@@ -11,7 +11,7 @@ import orjson
 
 from amr.shuffle.collect import Run, Samples
 from amr.shuffle.keys import Key
-from amr.shuffle.runs import hashable
+from amr.shuffle.runs import hashable, json_bytes
 
 #: Bytes of blocks that make one part.
 PART_BYTES = 64 * 1024
@@ -28,11 +28,13 @@ class Part(NamedTuple):
         key: the first one in it.
         at: the byte of the file where it begins; of what is in Redis, its number.
         length: its bytes.
+        json_bytes: those of the JSON in it.
     """
 
     key: Key
     at: int
     length: int
+    json_bytes: int
 
 
 @dataclass
@@ -64,7 +66,7 @@ class Table:
         """Returns the table that ``dump`` wrote."""
         document = orjson.loads(data)
         runs = [
-            [[Part(hashable(part[0]), part[1], part[2]) for part in run] for run in runs]
+            [[Part(hashable(key), *rest) for key, *rest in run] for run in runs]
             for runs in document["runs"]
         ]
         samples = [
@@ -90,8 +92,9 @@ def lay_out(partitions: Sequence[Sequence[Run]], samples: Samples) -> tuple[Tabl
         table.runs.append([])
         for run in runs:
             parts = []
-            for key, data in _join_blocks(run):
-                parts.append(Part(key, at, len(data)))
+            for key, blocks in _join_blocks(run):
+                data = b"".join(blocks)
+                parts.append(Part(key, at, len(data), sum(map(json_bytes, blocks))))
                 written.append(data)
                 at += len(data)
             table.runs[-1].append(parts)
@@ -142,18 +145,18 @@ def _unpack(output: bytes) -> Iterator[tuple[str, bytes]]:
         at += name + length
 
 
-def _join_blocks(run: Run) -> Iterator[tuple[Key, bytes]]:
-    """Yields the first key and the bytes of blocks that make one part."""
+def _join_blocks(run: Run) -> Iterator[tuple[Key, list[bytes]]]:
+    """Yields the blocks that make one part, and their first key."""
     first: Key = None
     held: list[bytes] = []
     size = 0
     for key, block in run:
         if held and size + len(block) > PART_BYTES:
-            yield first, b"".join(held)
+            yield first, held
             held, size = [], 0
         if not held:
             first = key
         held.append(block)
         size += len(block)
     if held:
-        yield first, b"".join(held)
+        yield first, held

@@ -18,11 +18,11 @@ from amr.stages.reduce_input import MissingOutputError
 from amr.storage.files import open_file
 from amr.store.inspect import Inspector
 
-#: Bytes of runs, as they are packed, that are merged in memory; larger ones as streams.
-IN_MEMORY_BYTES = 8 * 1024 * 1024
+#: Bytes of JSON in runs that are merged in memory; larger ones as streams.
+IN_MEMORY_BYTES = 32 * 1024 * 1024
 
-#: Bytes of parts that are read at once.
-_READ_BYTES = 4 * 1024 * 1024
+#: Parts that are read from Redis at once: about 4 MB.
+_PARTS_AT_ONCE = 4 * 1024 * 1024 // PART_BYTES
 
 
 class _StoredRun(NamedTuple):
@@ -56,8 +56,10 @@ class PartitionGroups:
             MissingOutputError: somebody else deleted a run.
         """
         runs, keys = self._found
-        merge = merge_in_memory if _size(runs) <= IN_MEMORY_BYTES else merge_streams
-        return merge([self._groups(run, keys) for run in runs])
+        if _json_bytes(runs) <= IN_MEMORY_BYTES:
+            return merge_in_memory([self._groups(run, keys) for run in runs])
+        at_once = max(1, _PARTS_AT_ONCE // len(runs))  # parts of all runs are held at a time
+        return merge_streams([self._groups(run, keys, at_once) for run in runs])
 
     def folded(self, fold: Fold) -> Iterator[tuple[Key, Any]] | None:
         """Yields each key of the partition, in order, with what ``fold`` makes of its values.
@@ -68,7 +70,7 @@ class PartitionGroups:
             MissingOutputError: somebody else deleted a run.
         """
         runs, keys = self._found
-        if keys is not None or _size(runs) > IN_MEMORY_BYTES:
+        if keys is not None or _json_bytes(runs) > IN_MEMORY_BYTES:
             return None
         found: dict[Key, Any] = {}
         for run in runs:
@@ -98,12 +100,14 @@ class PartitionGroups:
             for parts in table.runs[0]
         ], keys
 
-    def _groups(self, run: _StoredRun, keys: KeyRange | None) -> Iterator[Group]:
-        groups = (group for data in self._read(run) for group in read_blocks(data))
+    def _groups(
+        self, run: _StoredRun, keys: KeyRange | None, at_once: int = _PARTS_AT_ONCE
+    ) -> Iterator[Group]:
+        groups = (group for data in self._read(run, at_once) for group in read_blocks(data))
         return groups if keys is None else keys.groups(groups)
 
-    def _read(self, run: _StoredRun) -> Iterator[bytes]:
-        """Yields the parts of a run."""
+    def _read(self, run: _StoredRun, at_once: int = _PARTS_AT_ONCE) -> Iterator[bytes]:
+        """Yields the parts of a run; Redis is asked for ``at_once`` of them."""
         if run.file is not None:
             for part in run.parts:
                 with open_file(run.file, part.at) as file:
@@ -111,7 +115,6 @@ class PartitionGroups:
             return
         assert self._spec.shuffle is not None
         partition = 0 if self._spec.shuffle.is_range else self._partition
-        at_once = max(1, _READ_BYTES // PART_BYTES)
         names = [part_name(partition, run.task, part.at) for part in run.parts]
         for start in range(0, len(names), at_once):
             some = names[start : start + at_once]
@@ -121,6 +124,6 @@ class PartitionGroups:
                 yield data
 
 
-def _size(runs: Sequence[_StoredRun]) -> int:
-    """Returns the bytes of runs, as they are packed."""
-    return sum(part.length for run in runs for part in run.parts)
+def _json_bytes(runs: Sequence[_StoredRun]) -> int:
+    """Returns the bytes of JSON in runs: packed they may be a thousandth of what they hold."""
+    return sum(part.json_bytes for run in runs for part in run.parts)

@@ -19,7 +19,7 @@ from amr.shuffle.keys import KeyTypeError, as_key, partitions_by_hash, rank
 from amr.shuffle.mapped import Mapped, Table, lay_out, name_parts, pack, part_name, unpack
 from amr.shuffle.merge import merge_in_memory, merge_streams
 from amr.shuffle.ranges import key_range
-from amr.shuffle.runs import read_blocks, write_groups
+from amr.shuffle.runs import json_bytes, read_blocks, write_combined, write_groups
 
 SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from([0.5, 2.0, "", "a", "é"])
 KEYS = st.recursive(SCALARS, partial(st.lists, max_size=2), max_leaves=3)
@@ -158,6 +158,36 @@ def test_the_values_of_one_key_are_in_many_blocks_and_read_one_at_a_time() -> No
     assert len(blocks) > 20
     key, values = next(merge_streams([read_blocks(b"".join(blocks))]))
     assert (key, sum(1 for _ in values)) == ("k", 100_000)
+
+
+def test_blocks_of_large_values_have_few_of_them() -> None:
+    sizes = [10, 100_000, 200_000, 10, 900_000, *([1000] * 2000)]
+    values = [f"{n}".ljust(size, "x") for n, size in enumerate(sizes)]
+    keys = list(range(len(values)))
+    for written, expected in (
+        (write_groups(["k"], [values]), [("k", value) for value in values]),
+        (write_groups(keys, [[value, 1] for value in values]), [(k, values[k]) for k in keys]),
+        (write_combined(keys, values), [(k, values[k]) for k in keys]),
+    ):
+        blocks = [data for _, data in written]
+        found = [(key, each) for key, each in read_groups(blocks) if each != 1]
+        assert found == expected
+        assert sorted(map(json_bytes, blocks))[-2] <= 256 * 1024  # the last has a single value
+        assert len(blocks) < 30
+
+
+def read_groups(blocks: list[bytes]) -> list[tuple[Any, Any]]:
+    """Returns the pairs of blocks."""
+    return [(key, value) for key, values in read_blocks(b"".join(blocks)) for value in values]
+
+
+def test_a_part_tells_how_much_it_holds_unpacked() -> None:
+    collector = Collector(1, zeros)
+    collector.add(("k", 1) for _ in range(100_000))
+    table, (data,) = lay_out(collector.runs(), [])
+    ((part,),) = Table.load(table.dump()).runs[0]
+    assert (part.length, part.json_bytes > 200_000) == (len(data), True)
+    assert part.length < part.json_bytes / 50
 
 
 def test_values_that_a_reducer_leaves_are_skipped() -> None:
