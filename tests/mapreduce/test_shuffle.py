@@ -126,10 +126,10 @@ def test_a_partition_that_failed_is_made_again_and_the_others_are_kept(
         job.result(60)
     (failed,) = job.failures()
     assert (failed.index, failed.partition is not None) == (None, True)
-    first = {p for p, part in enumerate(client.inspector.result_parts(job.id, 4)) if part}
+    first = {p for p, part in enumerate(client.inspector.result_parts(job.id, range(4))) if part}
     assert job.redrive().tasks == 0
     assert not job.wait(60).live
-    again = {p for p, part in enumerate(client.inspector.result_parts(job.id, 4)) if part}
+    again = {p for p, part in enumerate(client.inspector.result_parts(job.id, range(4))) if part}
     assert first <= again
     assert failed.partition not in again
     assert len(again) <= 3

@@ -52,7 +52,7 @@ def test_the_last_partition_ends_the_job_and_frees_the_runs(bench: StoreBench) -
         assert bench.finish(tasks[partition], b"[%d]" % partition).code is Code.OK
         assert bench.status().reduced == left
     assert bench.status().state == "succeeded"
-    assert bench.inspector.result_parts("j", 3) == [b"[0]", b"[1]", b"[2]"]
+    assert bench.inspector.result_parts("j", range(3)) == [b"[0]", b"[1]", b"[2]"]
     assert bench.inspector.runs("j", ["0:0:0"]) == [None]
     bench.check()
 
@@ -63,7 +63,7 @@ def test_a_partition_counts_once(bench: StoreBench) -> None:
     assert bench.finish(task, b"[1]").code is Code.OK
     assert bench.finish(task, b"[2]").code is Code.STALE
     assert bench.status().reduced == 1
-    assert bench.inspector.result_parts("j", 3)[1] == b"[1]"
+    assert bench.inspector.result_parts("j", range(3))[1] == b"[1]"
 
 
 def test_a_failed_partition_ends_the_job_and_a_redrive_makes_only_what_is_missing(
@@ -86,7 +86,7 @@ def test_a_failed_partition_ends_the_job_and_a_redrive_makes_only_what_is_missin
     assert list(bench.inspector.failures("j")) == []
     for task in again.values():
         bench.finish(task, b"[9]")
-    assert bench.inspector.result_parts("j", 3) == [b"[0]", b"[9]", b"[9]"]
+    assert bench.inspector.result_parts("j", range(3)) == [b"[0]", b"[9]", b"[9]"]
     assert bench.status().state == "succeeded"
 
 
@@ -99,7 +99,7 @@ def test_a_redrive_of_map_tasks_makes_every_partition_again(bench: StoreBench) -
     bench.finish(tasks[0], b"[0]")
     bench.fail(tasks[1], permanent=True)
     assert bench.redrive("1").code is Code.OK
-    assert bench.inspector.result_parts("j", 3) == [None, None, None]
+    assert bench.inspector.result_parts("j", range(3)) == [None, None, None]
     assert bench.status().reduced == 0
     bench.forward("1")
     (again,) = bench.fetch()
@@ -120,6 +120,6 @@ def test_runs_are_kept_while_a_dead_task_may_be_redriven(bench: StoreBench) -> N
     (again,) = bench.fetch()
     commit(bench, again)
     bench.finish(reduce_tasks(bench)[0], b"[1]")
-    assert bench.inspector.result_parts("j", 1, version=1) == [b"[0]"]
-    assert bench.inspector.result_parts("j", 1, version=2) == [b"[1]"]
+    assert bench.inspector.result_parts("j", range(1), version=1) == [b"[0]"]
+    assert bench.inspector.result_parts("j", range(1), version=2) == [b"[1]"]
     assert bench.status().state == "succeeded"
