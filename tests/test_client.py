@@ -34,6 +34,7 @@ def client(served: RedisTarget) -> Iterator[Client]:
 @pytest.mark.fault(43)
 def test_values_come_back_exactly(client: Client) -> None:
     values = [2**53 + 1, 2**63, -(2**63), 1e-300, 0.1, [], {}, "", "grüß\u0000", None, True, [[1]]]
+    values += ["7", {"a": [1, {"b": None}]}]
     assert client.invoke({"mapper": "faulty.noop", "inputs": values}).result(20) == values
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 
 from amr.client import Client
 from amr.errors import JobConflictError, JobSpecError, UsageError
 from amr.redis_url import RedisTarget
+from amr.store.keys import Keys
 from amr.store.link import Link
 from tests.conftest import NewRedis
 from tests.support.invariant import check_invariant
@@ -105,6 +108,21 @@ def test_many_inputs_are_sent_with_flat_memory(client: Client) -> None:
     assert job.status().total == 100_000
     assert peak < 20_000_000
     assert client.inspector.input(job.id, 99_999) == b'{"n":99999}'
+
+
+def test_what_a_job_takes_grows_with_its_inputs_and_not_faster(
+    client: Client, redis_target: RedisTarget, redis_client: redis.Redis
+) -> None:
+    taken = []
+    base = Keys(redis_target.stream).base
+    for total in (1000, 10_000):
+        client.invoke(SPEC | {"inputs": [{"number": n, "text": "x" * 50} for n in range(total)]})
+        keys = list(redis_client.scan_iter(base + "*", count=1000))
+        taken.append(sum(redis_client.memory_usage(key, samples=0) or 0 for key in keys))
+    assert 5 * taken[0] < taken[1] < 12 * taken[0]  # of both jobs together
+    # An entry has its own input, and no other.
+    bodies = [json.loads(fields[b"body"]) for _, fields in redis_client.xrange(base)]
+    assert [body["number"] for body in bodies] == list(range(len(bodies) // 2)) * 2
 
 
 def test_large_inputs_are_chunked_by_their_bytes(client: Client) -> None:

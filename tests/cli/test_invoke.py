@@ -35,6 +35,10 @@ def test_names_are_checked_against_the_local_functions_while_no_trigger_is_up(
     ended = amr("invoke", job, "--functions", str(FUNCTIONS), AMR_REDIS_URL=redis_url)
     assert ended.code == 2
     assert 'did you mean "faulty.double"' in ended.err
+    job = write_job(mapper="faulty.double", inputs=[1], retry={"max_attempts": 0})
+    ended = amr("invoke", job, "--functions", str(FUNCTIONS), AMR_REDIS_URL=redis_url)
+    assert ended.code == 2
+    assert "$.retry.max_attempts: must be a whole number from 1 to" in ended.err
     assert amr("list", "--json", AMR_REDIS_URL=redis_url).out == "[]\n"
 
 

@@ -104,6 +104,8 @@ def test_a_job_that_runs_is_told_by_stage_straggler_and_worker(
     status = wait_for(told)
     assert status is not None
     assert (status["id"], status["state"], status["running"]) == ("slow", "mapping", 1)
+    counts = ("pending", "succeeded", "failed", "timed_out", "cancelled", "total")
+    assert [status[name] for name in counts] == [0, 10, 0, 0, 0, 11]
     mapping, reduce = status["stages"]
     assert mapping | {"rate": 0, "eta_s": 0} == {
         **{"stage": "map", "waiting": 0, "running": 1, "done": 10, "failed": 0, "total": 11},

@@ -12,6 +12,7 @@ import redis
 
 from amr.client import Client
 from amr.redis_url import RedisTarget
+from amr.store.keys import Keys
 from tests.faults.conftest import StartTrigger
 from tests.support.fault_case import FaultCase
 from tests.support.trigger_process import TriggerProcess, is_alive
@@ -102,7 +103,7 @@ def test_async_calls_of_a_killed_worker_run_again(client: Client, trigger: Start
 def test_random_kills_and_a_strangers_entries_change_no_result(
     client: Client, trigger: StartTrigger, redis_client: redis.Redis, redis_target: RedisTarget
 ) -> None:
-    running = trigger(processes=4)
+    running = trigger(processes=8)
     stream = f"amr:{{{redis_target.stream}}}"
     job = client.invoke(
         {
@@ -117,7 +118,10 @@ def test_random_kills_and_a_strangers_entries_change_no_result(
         wait_for(lambda least=kill: job.status().succeeded > 80 * least)
         if workers := running.workers():
             os.kill(rng.choice(workers), signal.SIGKILL)
-    for index in range(100):
+    outputs = client.inspector.outputs(job.id, 1000)
+    finished = [index for index, output in outputs if output is not None][:100]
+    assert len(finished) == 100
+    for index in finished:
         fields = {"job": job.id, "stage": "map", "index": index, "attempt": 1, "suspect": 0}
         redis_client.xadd(stream, fields | {"body": "0"})  # type: ignore[arg-type]
     assert job.result(60) == {"sum": sum(range(1000)), "count": 1000}
@@ -126,6 +130,8 @@ def test_random_kills_and_a_strangers_entries_change_no_result(
     wait_for(lambda: nothing_is_left(client))
     succeeded = [event for event in job.events(lines=False) if event.kind == "succeeded"]
     assert len(succeeded) == 1
+    results = Keys(redis_target.stream).job_key("results", job.id)
+    assert redis_client.hlen(results) == 1
 
 
 @pytest.mark.fault(12, 14)

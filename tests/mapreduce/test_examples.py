@@ -73,6 +73,10 @@ def result(client: Client, data: Data, name: str, **fields: Any) -> Any:
     return found
 
 
+def test_pi_knows_nothing_of_amr() -> None:
+    assert "amr" not in (ROOT / "functions" / "pi.py").read_text()
+
+
 def test_word_count(client: Client, data: Data) -> None:
     counts = Counter(re.findall(r"[^\W\d_]+", "\n".join(data.lines("book.txt")).lower()))
     assert dict(result(client, data, "word-count")) == counts

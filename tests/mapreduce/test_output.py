@@ -40,13 +40,15 @@ def test_each_partition_writes_its_part(run: Run, text: Path, tmp_path: Path, en
         "shapes.words",
         {"lines": str(text), "split": "10kB"},
         reducer="amr.sum",
-        shuffle={"partitions": 3},
+        shuffle={"partitions": 4},
         output=output,
         name="word count",
     )
     parts = result["parts"]
-    assert [Path(part["path"]).name for part in parts] == [f"part-00{n}.{ending}" for n in range(3)]
+    assert [Path(part["path"]).name for part in parts] == [f"part-00{n}.{ending}" for n in range(4)]
     assert Path(parts[0]["path"]).parent.name == "word-count"
+    words = [[row[0] for row in rows(part)] for part in parts]
+    assert words == [sorted(each) for each in words]
     found = [row for part in parts for row in rows(part)]
     assert dict(map(tuple, found)) == Counter(text.read_text().split())
     assert sum(part["outputs"] for part in parts) == len(found)

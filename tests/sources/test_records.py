@@ -99,10 +99,13 @@ def test_a_large_csv_is_cut_at_rows_over_chunks_of_reading(tmp_path: Path) -> No
 
 def test_the_splits_of_a_file_of_100_mb_in_16_mb_are_7(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
-    with path.open("wb") as file:
-        file.truncate(100_000_000)
+    path.write_text("".join(f"{n:07}" + "x" * 1013 + "\n" for n in range(97_943)))
+    assert path.stat().st_size > 99_999_000
     splits = list(expand(parse_source({"lines": str(path), "split": "16MB"}), lambda _: ()))
     assert len(splits) == 7
+    lines = [line for split in splits for line in RecordReader(split).values()]
+    assert {len(line) for line in lines} == {1020}
+    assert [int(line[:7]) for line in lines] == list(range(97_943))
 
 
 def test_options_of_csv(tmp_path: Path) -> None:
