@@ -111,6 +111,15 @@ def test_an_unknown_job_is_told(client: Client) -> None:
         client.job("nobody").task(0)
 
 
+def test_what_functions_make_once_is_made_once_in_each_worker(client: Client) -> None:
+    calls: list[list[int]] = []
+    for mapper in ("faulty.clients", "faulty.clients_later", "faulty.clients"):
+        calls += client.invoke({"mapper": mapper, "inputs": {"range": 100}}).result(20)
+    made = {tuple(call) for call in calls}
+    assert len(calls) == 300
+    assert len(made) == len({worker for worker, *_ in made}) <= 2
+
+
 def test_threads_may_share_a_client(client: Client) -> None:
     results: dict[int, object] = {}
 

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from amr.client import Client
+from amr.errors import JobFailedError
 from amr.invokers.registry import Registry
 from amr.job import parse_job
 from amr.jobfile import load_job
 from amr.local_run import LocalInstance
+from amr.local_run import run as run_here
 from amr.sequential import SequentialRun
+from amr.wire import NotJsonError
 from amr.worker.order import Functions
 from tests.mapreduce.conftest import FUNCTIONS
 from tests.support.cli import amr
@@ -103,6 +106,16 @@ def test_a_tree_of_our_own_reducer() -> None:
 def test_results_of_all_shapes(document: dict[str, Any], result: Any) -> None:
     found = json.dumps(sequential(FUNCTIONS, **document))
     assert json.loads(re.sub(r" \(shapes\.py:[0-9]+\)", "", found)) == result
+
+
+def test_values_go_through_json_as_they_do_with_workers() -> None:
+    document = {"mapper": "shapes.nested", "inputs": [1, 2], "reducer": "shapes.kinds"}
+    found = sequential(FUNCTIONS, **document)
+    assert found == run_here(document, functions=FUNCTIONS, processes=1) == [["list", "list"]] * 2
+    with pytest.raises(NotJsonError, match="has a key of type int"):
+        sequential(FUNCTIONS, mapper="shapes.by_number", inputs=[1])
+    with pytest.raises(JobFailedError, match="has a key of type int"):
+        run_here({"mapper": "shapes.by_number", "inputs": [1]}, functions=FUNCTIONS, processes=1)
 
 
 def test_an_exception_comes_out_as_it_is() -> None:

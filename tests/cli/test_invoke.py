@@ -98,6 +98,8 @@ def test_a_wait_that_runs_out_ends_with_124_and_the_job_goes_on(
     assert ended.code == 124
     assert "goes on" in ended.err
     assert amr("result", "slow", AMR_REDIS_URL=redis_url).code == 1
+    followed = amr("logs", "slow", "--tail", AMR_REDIS_URL=redis_url)
+    assert "1 of 1 (100 %) map tasks done" in followed.out
     assert amr("result", "slow", "--wait", "20s", AMR_REDIS_URL=redis_url).out == "[0]\n"
 
 

@@ -71,6 +71,7 @@ def test_an_unreachable_or_malformed_uri_is_a_clear_error(tmp_path: Path) -> Non
         "trigger", "setup", "x", "--source-uri", "redis://:pw@127.0.0.1:1#inputs", cwd=tmp_path
     )
     assert ended.code == 3
+    assert "redis://:***@127.0.0.1:1#inputs: it cannot be reached" in ended.err
     ended = amr("trigger", "setup", "x", "--source-uri", "http://127.0.0.1", cwd=tmp_path)
     assert ended.code == 2
     assert not os.path.exists(tmp_path / "amr.toml")

@@ -118,6 +118,7 @@ def test_random_kills_and_a_strangers_entries_change_no_result(
         wait_for(lambda least=kill: job.status().succeeded > 80 * least)
         if workers := running.workers():
             os.kill(rng.choice(workers), signal.SIGKILL)
+    assert 500 < job.status().counters["slept"] < 1000
     outputs = client.inspector.outputs(job.id, 1000)
     finished = [index for index, output in outputs if output is not None][:100]
     assert len(finished) == 100
@@ -126,7 +127,7 @@ def test_random_kills_and_a_strangers_entries_change_no_result(
         redis_client.xadd(stream, fields | {"body": "0"})  # type: ignore[arg-type]
     assert job.result(60) == {"sum": sum(range(1000)), "count": 1000}
     status = job.status()
-    assert (status.succeeded, status.failed) == (1000, 0)
+    assert (status.succeeded, status.failed, status.counters) == (1000, 0, {"slept": 1000})
     wait_for(lambda: nothing_is_left(client))
     succeeded = [event for event in job.events(lines=False) if event.kind == "succeeded"]
     assert len(succeeded) == 1

@@ -18,6 +18,7 @@ from amr.redis_url import RedisTarget, parse_redis_url
 from amr.store.connection import connect
 from tests.conftest import NewRedis
 from tests.faults.conftest import StartTrigger
+from tests.support.cli import amr
 from tests.support.happy_path import walk_happy_path
 from tests.support.redis_server import RedisServer, free_port, redis_binaries, redis_version
 
@@ -113,17 +114,23 @@ def tls_files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_happy_path_over_tls_with_a_private_ca_and_client_certificates(
-    new_redis: NewRedis, trigger: StartTrigger, tls_files: Path
-) -> None:
+def start_tls(new_redis: NewRedis, tls_files: Path, *options: str) -> int:
+    """Starts a Redis that speaks TLS, and returns its port."""
     port = free_port()
-    options = ["--tls-port", str(port), "--tls-auth-clients", "yes"]
+    options += ("--tls-port", str(port))
     for option, file in (("cert", "server.pem"), ("key", "server.key"), ("ca-cert", "ca.pem")):
-        options += [f"--tls-{option}-file", str(tls_files / file)]
+        options += (f"--tls-{option}-file", str(tls_files / file))
     try:
         new_redis(options=options)
     except AssertionError:
         pytest.skip("this redis-server was built without TLS")
+    return port
+
+
+def test_the_happy_path_over_tls_with_a_private_ca_and_client_certificates(
+    new_redis: NewRedis, trigger: StartTrigger, tls_files: Path
+) -> None:
+    port = start_tls(new_redis, tls_files, "--tls-auth-clients", "yes")
     base = f"rediss://127.0.0.1:{port}/?ssl_ca_certs={tls_files}/ca.pem"
     own = f"&ssl_certfile={tls_files}/client.pem&ssl_keyfile={tls_files}/client.key"
     walk_happy_path(parse_redis_url(f"{base}{own}#inputs"), trigger)
@@ -138,3 +145,19 @@ def test_the_happy_path_over_tls_with_a_private_ca_and_client_certificates(
         pytest.raises(RedisUnavailableError, match="does not verify"),
     ):
         client.jobs()
+
+
+def test_a_trigger_is_set_up_over_tls_that_the_system_trusts(
+    new_redis: NewRedis, tls_files: Path
+) -> None:
+    secret = ("--requirepass", "s3cret")
+    port = start_tls(new_redis, tls_files, "--tls-auth-clients", "no", *secret)
+    uri = f"redis+tls://:$REDIS_PASSWORD@127.0.0.1:{port}#inputs"
+    known = {"REDIS_PASSWORD": "s3cret", "SSL_CERT_FILE": str(tls_files / "ca.pem")}
+    for said in ("created", "updated"):
+        ended = amr("trigger", "setup", "demo", "--source-uri", uri, cwd=tls_files, **known)
+        assert (ended.code, f"trigger demo {said}" in ended.err) == (0, True), ended.err
+    listed = amr("trigger", "list", "--json", cwd=tls_files, **known).out
+    assert f"rediss://:***@127.0.0.1:{port}" in listed
+    assert "s3cret" not in listed
+    assert amr("trigger", "remove", "demo", cwd=tls_files).code == 0

@@ -8,15 +8,20 @@ import signal
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import orjson
 import pytest
 
+from amr.invokers.registry import Registry
+from amr.job import parse_job
+from amr.sequential import SequentialRun
 from tests.conftest import NewRedis
 from tests.faults.conftest import NewCase
 from tests.mapreduce.conftest import FUNCTIONS
 from tests.support.fault_case import FaultCase
+from tests.support.wait import wait_for
 
 PARTITIONS = 5
 
@@ -63,6 +68,34 @@ def test_workers_are_killed_all_the_time(
         time.sleep(0.25)
         if workers := trigger.workers():
             os.kill(rng.choice(workers), signal.SIGKILL)
+
+
+def test_files_are_byte_for_byte_those_of_a_sequential_run(
+    new_redis: NewRedis, new_case: NewCase, text: Path, tmp_path: Path
+) -> None:
+    def document(folder: str) -> dict[str, Any]:
+        return {
+            "mapper": "shapes.words",
+            "inputs": {"lines": str(text), "split": "30kB"},
+            "reducer": "shapes.each",
+            "shuffle": {"partitions": PARTITIONS},
+            "retry": {"max_attempts": 50, "backoff": "10ms"},
+            "output": str(tmp_path / folder / "{partition}.jsonl"),
+        }
+
+    SequentialRun(parse_job(document("here")), Registry.load(FUNCTIONS)).run()
+    case = new_case(new_redis().target, FUNCTIONS)
+    trigger = case.trigger(processes=3)
+    job = case.client.invoke(document("there"))
+    for kill in range(4):
+        wait_for(lambda least=kill: job.status().succeeded > 5 * least or not job.status().live)
+        if workers := trigger.workers():
+            os.kill(workers[-1], signal.SIGKILL)
+    parts = job.result(60)["parts"]
+    assert len(parts) == PARTITIONS
+    for part in parts:
+        path = Path(part["path"])
+        assert path.read_bytes() == (tmp_path / "here" / path.name).read_bytes()
 
 
 def test_redis_is_killed_and_comes_back(new_redis: NewRedis, new_case: NewCase, text: Path) -> None:

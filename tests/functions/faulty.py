@@ -23,8 +23,21 @@ def record(event, context, tag=None):
         os.close(file)
 
 
+#: Made at the import of this file: once in each worker.
+CLIENT = time.time_ns()
+
+
 def noop(body):
     return body
+
+
+def clients(_, context):
+    """Returns the worker, and what it made at the import and at the first call."""
+    return [os.getpid(), CLIENT, context.state.setdefault("client", time.time_ns())]
+
+
+async def clients_later(_, context):
+    return clients(_, context)
 
 
 def double(number):
@@ -50,6 +63,7 @@ def sleep(body, context):
     """Sleeps for the seconds of the body and returns the index."""
     record("start", context)
     time.sleep(body)
+    context.count("slept")
     record("end", context)
     return context.index
 

@@ -18,13 +18,17 @@ def took_s(call: Callable[[], Any]) -> float:
     return time.monotonic() - started
 
 
-@pytest.mark.parametrize("mapper", ["shapes.straggles", "shapes.straggles_later"])
-def test_a_straggler_is_run_by_another_worker_as_well(client: Client, mapper: str) -> None:
-    job = client.invoke({"mapper": mapper, "inputs": {"range": 10}})
+@pytest.mark.parametrize(
+    ("mapper", "total"), [("shapes.straggles", 10), ("shapes.straggles_later", 20)]
+)
+def test_a_straggler_is_run_by_another_worker_as_well(
+    client: Client, mapper: str, total: int
+) -> None:
+    job = client.invoke({"mapper": mapper, "inputs": {"range": total}})
     assert took_s(lambda: job.result(60)) < 15
-    assert job.result() == list(range(10))
+    assert job.result() == list(range(total))
     status = job.status()
-    assert (status.backups, status.retries) == (1, 0)
+    assert (status.backups, status.retries, status.counters) == (1, 0, {"begun": total})
     assert "backup" in {event.kind for event in job.events(follow=False)}
     # The loser is ended: both workers have time for the next job at once.
     after = client.invoke({"mapper": "shapes.straggles", "inputs": {"range": 4}})

@@ -197,10 +197,14 @@ def test_best_model(client: Client) -> None:
 
 
 def test_cohorts(client: Client) -> None:
-    products = json.loads((SHIPPED.folder / "products.json").read_text())
+    path = SHIPPED.folder / "products.json"
+    products = json.loads(path.read_text())
     job = client.invoke(str(JOBS / "cohorts.json"), params={"products": products})
     table = job.result(60)
     assert {name: set(row) for name, row in table.items()} == {
         name: {"tea", "bike"} for name in ("young", "old", "new")
     }
     assert table["old"]["tea"] == 1600
+    assert job.status().total == 6
+    ended = amr("run", "--sequential", "jobs/cohorts.json", "--param", f"products=@{path}")
+    assert (ended.code, json.loads(ended.out)) == (0, table)

@@ -104,6 +104,11 @@ def test_a_shuffled_job_lives_in_a_bucket(bucket: str) -> None:
     served = Functions(str(FUNCTIONS), {})
     with LocalInstance(served, 2) as instance, Client(instance.target) as client:
         parts = client.invoke(spec).result(60)["parts"]
+        summary = {"mapper": "shapes.double", "inputs": [1, 2], "reducer": "amr.sum"}
+        path = bucket + "/out/{job}/summary.json"
+        (written,) = client.invoke(summary | {"output": path}).result(60)["parts"]
+    with open_file(written["path"]) as file:
+        assert json.loads(file.read()) == 6
     counts = {}
     for part in parts:
         with open_file(part["path"]) as file:

@@ -24,6 +24,19 @@ async def later(number):
     return number + 100
 
 
+def nested(number):
+    """Returns tuples, which JSON does not have."""
+    return number, {"in": (number,)}
+
+
+def kinds(body):
+    return [[type(pair).__name__, type(pair[1]["in"]).__name__] for pair in body["inputs"]]
+
+
+def by_number(number):
+    return {number: "a key that is no string"}
+
+
 def doubled(numbers):
     return [number * 2 for number in numbers]
 
@@ -144,12 +157,15 @@ def fails_first(_, context):
 
 def straggles(body, context):
     """Takes half a minute on the first attempt of one task."""
+    context.count("begun")
     time.sleep(30 if body == 5 and context.attempt == 1 else 0.1)
     return body
 
 
 async def straggles_later(body, context):
-    await asyncio.sleep(30 if body == 5 and context.attempt == 1 else 0.1)
+    """Takes a minute on the first attempt of one task, and a second otherwise."""
+    context.count("begun")
+    await asyncio.sleep(60 if body == 5 and context.attempt == 1 else 1)
     return body
 
 
