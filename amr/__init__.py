@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from amr.result_stream import StreamedResult
     from amr.states import JobState
     from amr.store.details import JobDetails
+    from amr.store.error_groups import ErrorGroup
     from amr.store.events import Event
     from amr.store.stages import StageStatus
     from amr.store.status import FailedTask, JobStatus
@@ -86,6 +87,7 @@ _HOMES = {
     "amr.result_stream": ("StreamedResult",),
     "amr.states": ("JobState",),
     "amr.store.details": ("JobDetails",),
+    "amr.store.error_groups": ("ErrorGroup",),
     "amr.store.events": ("Event",),
     "amr.store.stages": ("StageStatus",),
     "amr.store.status": ("FailedTask", "JobStatus"),
@@ -114,6 +116,7 @@ __all__ = [  # noqa: RUF022 - in the order of a reader's interest
     "TaskOutput",
     "Execution",
     "FailedTask",
+    "ErrorGroup",
     "StreamedResult",
     "Redriven",
     "Event",

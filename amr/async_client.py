@@ -18,6 +18,7 @@ from amr.jobfile import JobLike
 from amr.redis_url import RedisTarget
 from amr.result_stream import StreamedResult
 from amr.store.details import JobDetails
+from amr.store.error_groups import ErrorGroup
 from amr.store.events import Event
 from amr.store.status import FailedTask, JobStatus
 from amr.store.task_details import TaskDetails
@@ -162,6 +163,10 @@ class AsyncJob:
     async def failures(self) -> list[FailedTask]:
         """Returns the tasks that are out of attempts, in input order."""
         return await asyncio.to_thread(self._job.failures)
+
+    async def error_groups(self) -> list[ErrorGroup]:
+        """Returns the errors, those that are alike as one; see ``Job.error_groups``."""
+        return await asyncio.to_thread(self._job.error_groups)
 
     async def cancel(self) -> bool:
         """Ends the job at once; see ``Job.cancel``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -24,6 +25,7 @@ from amr.session import Session
 from amr.states import JobState
 from amr.store.connection import redis_errors
 from amr.store.details import DetailReader, JobDetails
+from amr.store.error_groups import ErrorGroup, group_errors
 from amr.store.events import Event
 from amr.store.results import outputs_json, part_json, parts_json, reduced_json
 from amr.store.status import FailedTask, JobStatus, SkippedRecord
@@ -235,6 +237,10 @@ class Job(JobControl):
         self.status()
         with redis_errors(self._session.target):
             yield from self._session.inspector.skipped(self.id)
+
+    def error_groups(self) -> list[ErrorGroup]:
+        """Returns the errors of failed tasks and skipped records, those that are alike as one."""
+        return group_errors(chain(self.iter_failures(), self.skipped()))
 
     def events(
         self, *, since_ms: int = 0, follow: bool = True, lines: bool = True

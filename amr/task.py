@@ -146,6 +146,7 @@ class Failure(NamedTuple):
         permanent: more attempts are pointless.
         retry_after_s: seconds the function asked for before the next attempt, or None.
         timed_out: the attempt ran past its limit.
+        where: file and line of the user's code, else the function; empty where it was not called.
     """
 
     type: str
@@ -154,6 +155,7 @@ class Failure(NamedTuple):
     permanent: bool = False
     retry_after_s: float | None = None
     timed_out: bool = False
+    where: str = ""
 
 
 class Outcome(NamedTuple):

@@ -1,16 +1,29 @@
-"""A dead letter in words."""
+"""Dead letters in words."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from amr.cli.tables import show_table
 from amr.log import one_line
 from amr.wire import dumps
 
 if TYPE_CHECKING:
+    from amr.store.error_groups import ErrorGroup
     from amr.store.status import FailedTask, SkippedRecord
 
 _SHOWN_INPUT = 500
+
+
+def show_groups(groups: Sequence[ErrorGroup]) -> None:
+    """Prints a line a group of errors."""
+    rows = []
+    for group in groups:
+        more = ", …" if group.count > len(group.places) else ""
+        first = ", ".join(group.places) + more
+        rows.append((f"{group.count:,}", group.type, group.where, group.message, first))
+    show_table(("count", "error", "where", "first message", "of"), rows, {"count"})
 
 
 def describe_failed(failed: FailedTask) -> str:
@@ -25,9 +38,8 @@ def describe_failed(failed: FailedTask) -> str:
 
 def describe_skipped(skipped: SkippedRecord) -> str:
     """Returns what is known of a record that was given up, as a line for people."""
-    place = f"map[{skipped.index}] record {skipped.record}, skipped"
     shown = "" if skipped.input is None else f"\n  input   {shorten(skipped.input)}"
-    return f"{place}: {describe_error(skipped.error)}{shown}"
+    return f"{skipped.place}, skipped: {describe_error(skipped.error)}{shown}"
 
 
 def describe_error(error: dict[str, Any]) -> str:

@@ -128,15 +128,28 @@ def result(
 
 
 def failures(
-    job: JobId, as_json: AsJson = False, redis_url: RedisUrl = None, streams: Streams = None
+    job: JobId,
+    grouped: Annotated[
+        bool, typer.Option("--grouped", help="Errors of one type and place as one, with a count.")
+    ] = False,
+    as_json: AsJson = False,
+    redis_url: RedisUrl = None,
+    streams: Streams = None,
 ) -> None:
     """Show the tasks that are out of attempts: errors, tracebacks, workers, inputs."""
     import orjson
 
-    from amr.cli.failure_lines import describe_failed, describe_skipped
+    from amr.cli.failure_lines import describe_failed, describe_skipped, show_groups
 
     count = 0
     with open_client(redis_url, streams=streams) as client:
+        if grouped:
+            groups = client.job(job).error_groups()
+            if as_json:
+                put_json([asdict(group) for group in groups])
+            else:
+                show_groups(groups)
+            return
         for failed in client.job(job).iter_failures():
             count += 1
             put(orjson.dumps(asdict(failed)).decode() if as_json else describe_failed(failed))

@@ -65,8 +65,9 @@ def describe_failure(error: BaseException, function: str) -> Failure:
     """
     frames = _user_frames(error.__traceback__)
     function = getattr(error, "amr_function", function)
-    where = getattr(error, "amr_where", "")
-    place = _place(frames) + (f", {where}" if where else "")
+    line = _line(frames)
+    part = getattr(error, "amr_where", "")
+    place = (f" ({line})" if line else "") + (f", {part}" if part else "")
     kind = error.type if isinstance(error, HttpError) else type(error).__name__
     text = _text(error)
     message = text if text.startswith(function) else f"{function}: {text}"
@@ -77,6 +78,7 @@ def describe_failure(error: BaseException, function: str) -> Failure:
         permanent=_is_permanent(error),
         retry_after_s=_retry_after_s(error),
         timed_out=isinstance(error, TaskTimeoutError),
+        where=line or function,
     )
 
 
@@ -112,10 +114,10 @@ def _user_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
     return frames[callers[-1] + 1 :] if callers else frames
 
 
-def _place(frames: list[traceback.FrameSummary]) -> str:
-    """Returns file and line of the last frame that is of no library, in brackets."""
+def _line(frames: list[traceback.FrameSummary]) -> str:
+    """Returns file and line of the last frame that is of no library."""
     own = [frame for frame in frames if not frame.filename.startswith(_LIBRARIES)] or frames
-    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
 
 
 def _is_own(filename: str) -> bool:

@@ -85,8 +85,8 @@ class RecordByRecord:
         if not is_last and not isinstance(error, (PermanentError, wire.NotJsonError)):
             raise error
         failure = describe_failure(error, self._mapper.name)
-        told = {"type": failure.type, "message": failure.message, "input": _shown(read)}
-        context.skip(record, wire.dumps(told))
+        told = {"type": failure.type, "message": failure.message, "where": failure.where}
+        context.skip(record, wire.dumps({**told, "input": _shown(read)}))
 
 
 def _readers(body: bytes) -> Iterator[Callable[[], Any]]:

@@ -106,7 +106,7 @@ class FailedTask:
     Attributes:
         index: position of the input; None where it is no map task.
         attempts: attempts that were made.
-        error: type, message, traceback and worker of the last one.
+        error: type, message, traceback and worker of the last one, and where it came from.
         input: the task's input; None where it is no map task.
         field: its name among the tasks of the job.
         partition: of a reduce task, 0 where there is but one; None for any other.
@@ -132,7 +132,7 @@ class SkippedRecord:
     Attributes:
         index: of the map task.
         record: position in its batch or split.
-        error: type and message.
+        error: type, message, and where it came from.
         input: the record, where it can be read and is not large; else None.
     """
 
@@ -140,6 +140,11 @@ class SkippedRecord:
     record: int
     error: dict[str, Any]
     input: Any
+
+    @property
+    def place(self) -> str:
+        """What to call it: ``map[3] record 7``."""
+        return f"map[{self.index}] record {self.record}"
 
 
 class Flight(NamedTuple):

@@ -267,6 +267,7 @@ class Settlement:
             "message": failure.message,
             "traceback": failure.traceback,
             "worker": self._worker,
+            "where": failure.where,
         }
         return self._transitions.fail(
             task,

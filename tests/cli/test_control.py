@@ -41,6 +41,9 @@ def test_failures_tell_what_is_needed_and_redrive_repairs(
     rows = [json.loads(line) for line in amr("failures", "odd", "--json", *url).out.splitlines()]
     assert [(row["index"], row["input"], row["attempts"]) for row in rows] == [(1, 3, 1), (3, 5, 1)]
     assert rows[0]["error"]["worker"]
+    (group,) = json.loads(amr("failures", "odd", "--grouped", "--json", *url).out)
+    assert (group["count"], group["places"]) == (2, ["map[1]", "map[3]"])
+    assert "PermanentError" in amr("failures", "odd", "--grouped", *url).out
     fixed.touch()
     wrong = amr("redrive", "odd", "--only", "0", *url)
     assert (wrong.code, "no failed task 0" in wrong.err) == (2, True)

@@ -81,6 +81,7 @@ def test_an_exception_names_function_type_and_line(registry_of: Make, context: C
     failure = failure_of(registry, "f.go", context)
     assert failure.type == "KeyError"
     assert failure.message == "f.go: 'k' (f.py:4)"
+    assert failure.where == "f.py:4"
     assert not failure.permanent
     assert "in helper" in failure.traceback
     assert "invokers" not in failure.traceback
@@ -136,4 +137,4 @@ def test_what_a_function_asks_for_is_understood() -> None:
     assert describe_failure(PermanentError("no"), "f.go").permanent
     assert describe_failure(TaskTimeoutError("slow"), "f.go").timed_out
     http = describe_failure(HttpError("no", status=404, permanent=True), "f.go")
-    assert (http.type, http.permanent) == ("HTTP 404", True)
+    assert (http.type, http.permanent, http.where) == ("HTTP 404", True, "f.go")

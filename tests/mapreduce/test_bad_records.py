@@ -27,6 +27,9 @@ def test_a_record_that_fails_is_skipped(client: Client, mapper: str) -> None:
     (skipped,) = job.skipped()
     assert (skipped.index, skipped.record, skipped.input) == (1, 3, 13)
     assert skipped.error["message"].endswith("record 3")
+    (group,) = job.error_groups()
+    assert (group.type, group.count, group.places) == ("ValueError", 1, ("map[1] record 3",))
+    assert group.where.startswith("shapes.py:")
     assert job.status().counters["amr.records"] == 30
 
 
