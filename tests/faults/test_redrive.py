@@ -185,6 +185,25 @@ def test_a_rate_may_be_given_to_a_job_that_runs(client: Client, trigger: StartTr
     assert time.monotonic() - begun < 2.0
 
 
+def test_the_concurrency_of_a_job_that_runs_may_be_raised_and_lowered(
+    client: Client, trigger: StartTrigger
+) -> None:
+    process = trigger()
+
+    def running() -> int:
+        return len(process.calls()) - len(process.calls("end"))
+
+    job = client.invoke({"mapper": "faulty.wait", "inputs": [0.2] * 150, "concurrency": 2})
+    wait_for(lambda: len(process.calls()) >= 4)
+    assert job.status().running == 2
+    job.update(concurrency=30)
+    wait_for(lambda: running() > 20)
+    job.update(concurrency=5)
+    wait_for(lambda: job.status().running <= 5, 2)
+    job.update(concurrency=100)
+    assert job.result(30) == list(range(150))
+
+
 def test_cancelling_leaves_nothing_behind(client: Client, trigger: StartTrigger) -> None:
     trigger()
     job = client.invoke({"mapper": "faulty.sleep", "inputs": [0.02] * 2000, "retry": {}})

@@ -153,11 +153,16 @@ def test_a_trigger_is_set_up_over_tls_that_the_system_trusts(
     secret = ("--requirepass", "s3cret")
     port = start_tls(new_redis, tls_files, "--tls-auth-clients", "no", *secret)
     uri = f"redis+tls://:$REDIS_PASSWORD@127.0.0.1:{port}#inputs"
-    known = {"REDIS_PASSWORD": "s3cret", "SSL_CERT_FILE": str(tls_files / "ca.pem")}
-    for said in ("created", "updated"):
-        ended = amr("trigger", "setup", "demo", "--source-uri", uri, cwd=tls_files, **known)
+    (tls_files / "password").write_text("s3cret\n")
+    known = {"SSL_CERT_FILE": str(tls_files / "ca.pem")}
+    in_file = {**known, "REDIS_PASSWORD_FILE": str(tls_files / "password")}
+    for said, variables in (
+        ("created", {**known, "REDIS_PASSWORD": "s3cret"}),
+        ("updated", in_file),
+    ):
+        ended = amr("trigger", "setup", "demo", "--source-uri", uri, cwd=tls_files, **variables)
         assert (ended.code, f"trigger demo {said}" in ended.err) == (0, True), ended.err
-    listed = amr("trigger", "list", "--json", cwd=tls_files, **known).out
+    listed = amr("trigger", "list", "--json", cwd=tls_files, **in_file).out
     assert f"rediss://:***@127.0.0.1:{port}" in listed
     assert "s3cret" not in listed
     assert amr("trigger", "remove", "demo", cwd=tls_files).code == 0

@@ -123,6 +123,8 @@ def test_a_function_makes_the_inputs(run: Run, client: Client) -> None:
     source = {"function": "shapes.numbers", "body": {"n": 5000}}
     assert run("shapes.double", source) == [2 * n for n in range(5000)]
     assert run("shapes.double", source, batch=300, reducer="amr.sum") == sum(range(5000)) * 2
+    hundred = {"function": "shapes.numbers", "body": {"n": 100}}
+    assert run("shapes.double", hundred, reducer="amr.list") == list(range(0, 200, 2))
     assert run("shapes.double", {"function": "shapes.listed"}) == [2, 4, 6]
     assert run("shapes.double", {"function": "shapes.listed_later"}) == [2, 4, 6]
     assert run("shapes.double", {"function": "shapes.numbers", "body": {"n": 0}}) == []
