@@ -209,6 +209,7 @@ class SequentialRun:
                 by_partition[at * shuffle.partitions // len(keys)].append(key)
             return by_partition
         partitions_of = choose_partitions(shuffle, self._registry)
+        assert partitions_of is not None
         for key, partition in zip(keys, partitions_of(keys), strict=True):
             by_partition[partition].append(key)
         return by_partition

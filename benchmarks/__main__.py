@@ -1,4 +1,4 @@
-"""``python -m benchmarks [MEASURE…] [--json FILE]``: measures amr on this machine, in one run."""
+"""``python -m benchmarks [MEASURE…] [--full] [--json FILE]``: measures amr here, in one run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from amr.client import Client
 from amr.local_run import LocalInstance
 from amr.store.embedded import find_server
 from amr.worker.order import Functions
-from benchmarks.measures import MEASURES, Bench
+from benchmarks.figures import Bench
+from benchmarks.measures import MEASURES
 
 _WORKERS = 2
 
@@ -22,6 +23,9 @@ def main() -> None:
     """Runs the measures that are asked for, on a durable Redis reached over a unix socket."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help=", ".join(MEASURES))
+    parser.add_argument(
+        "--full", action="store_true", help="wordcount, sort and shuffle at ten times their size"
+    )
     parser.add_argument("--json", type=Path, help="append one JSON line a figure to this file")
     arguments = parser.parse_args()
     if unknown := set(arguments.measures) - set(MEASURES):
@@ -32,7 +36,7 @@ def main() -> None:
         instance = LocalInstance(functions, _WORKERS, directory=Path(folder))
         with instance, Client(instance.target) as client:
             client.invoke({"mapper": "bench.noop", "inputs": list(range(100))}).wait()
-            bench = Bench(instance, client, _WORKERS)
+            bench = Bench(instance, client, _WORKERS, arguments.full)
             for name in arguments.measures or MEASURES:
                 _run(name, bench, arguments.json)
 

@@ -12,36 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import redis
-
-from amr.client import Client
-from amr.local_run import LocalInstance
 from benchmarks.bare_loop import run_bare_loop
+from benchmarks.data_measures import shuffle, sort, wordcount
+from benchmarks.figures import Bench, Figure, worker_pids
 from benchmarks.functions.bench import pi
 
 _PI_POINTS_A_MS = 11_400
-
-
-class Figure(NamedTuple):
-    """One thing that was measured: its name, value and unit."""
-
-    name: str
-    value: float
-    unit: str
-
-
-class Bench(NamedTuple):
-    """What a measure works with."""
-
-    instance: LocalInstance
-    client: Client
-    workers: int
-
-    def raw(self) -> redis.Redis:
-        """Returns a plain client of the instance's Redis."""
-        return redis.Redis(unix_socket_path=self.instance.target.path)
 
 
 def noop(bench: Bench, tasks: int = 100_000, runs: int = 3) -> Iterator[Figure]:
@@ -61,8 +39,8 @@ def million(bench: Bench, tasks: int = 1_000_000) -> Iterator[Figure]:
     raw = bench.raw()
     before = raw.info("memory")["used_memory"]
     peak = _Peak(lambda: raw.info("memory")["used_memory"])
-    workers = _Peak(lambda: _worker_memory(bench))
-    first = _worker_memory(bench)
+    workers = _Peak(_worker_memory)
+    first = _worker_memory()
     with peak, workers:
         started = time.perf_counter()
         job = bench.client.invoke({"mapper": "bench.noop", "inputs": []}, inputs=range(tasks))
@@ -125,6 +103,9 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "waits": waits,
     "million": million,
     "startup": startup,
+    "wordcount": wordcount,
+    "sort": sort,
+    "shuffle": shuffle,
 }
 
 
@@ -175,13 +156,10 @@ def _compute(points: int, left: Any, start: Barrier, end: Barrier) -> None:
     end.wait()
 
 
-def _worker_memory(bench: Bench) -> int:
+def _worker_memory() -> int:
     """Returns the resident bytes of the largest worker."""
-    pids = subprocess.run(
-        ["pgrep", "-f", "amr.mapper_trigger"], capture_output=True, text=True, check=False
-    )
     sizes = [0]
-    for pid in pids.stdout.split():
+    for pid in worker_pids():
         try:
             status = Path(f"/proc/{pid}/statm").read_text()
         except OSError:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from typing import Any
 
 from amr.errors import PermanentError
 from amr.reducers import Reduce
 from amr.shuffle.folds import Fold
-from amr.shuffle.keys import Key, as_key, order_of
-from amr.shuffle.runs import write_combined, write_groups
+from amr.shuffle.keys import Key, as_key, positions_in_order
+from amr.shuffle.runs import write_blocks
 
 #: Pairs, or keys of a fold, that are held until they are written out as a run.
 HELD_MOST = 500_000
-
-_TAKEN_AT_ONCE = 50_000
 
 #: Gives the partition of each of some keys.
 PartitionsOf = Callable[[Sequence[Key]], Iterable[int]]
@@ -38,7 +35,7 @@ class Collector:
 
     Args:
         partitions: number of partitions.
-        partitions_of: gives the partitions of keys.
+        partitions_of: gives the partitions of keys; None if there is only one.
         fold: takes pairs into one value a key, where the combiner has one.
         combine: the combiner, called with a key and its values; None without one.
         held_most: pairs or keys held at a time.
@@ -47,7 +44,7 @@ class Collector:
     def __init__(
         self,
         partitions: int,
-        partitions_of: PartitionsOf,
+        partitions_of: PartitionsOf | None,
         *,
         fold: Fold | None = None,
         combine: Reduce | None = None,
@@ -58,7 +55,8 @@ class Collector:
         self._combine = combine
         self._held_most = held_most
         self._folded: dict[Key, Any] = {}
-        self._pairs: list[Any] = []
+        self._keys: list[Key] = []
+        self._values: list[Any] = []
         self._runs: list[list[Run]] = [[] for _ in range(partitions)]
         #: Samples of the keys in the runs, in order.
         self.samples: Samples = []
@@ -70,15 +68,18 @@ class Collector:
             TypeError, ValueError: something is no pair.
             KeyTypeError: a key is of a type that cannot be one.
         """
-        rest = iter(pairs)
         if self._fold is not None:
+            rest = iter(pairs)
             while self._fold(self._folded, rest, self._held_most):
                 self._write_out()
             return
-        while taken := list(islice(rest, _TAKEN_AT_ONCE)):
-            self._pairs += taken
-            if len(self._pairs) >= self._held_most:
+        keys, values = self._keys, self._values
+        for key, value in pairs:
+            keys.append(key if type(key) is str else as_key(key))
+            values.append(value)
+            if len(keys) >= self._held_most:
                 self._write_out()
+                keys, values = self._keys, self._values
 
     def runs(self) -> list[list[Run]]:
         """Returns the runs of each partition, after the last pair."""
@@ -86,39 +87,36 @@ class Collector:
         return self._runs
 
     def _write_out(self) -> None:
-        held = self._take()
-        in_order = sorted(held, key=order_of(held))
-        by_partition: list[list[Key]] = [[] for _ in self._runs]
-        for key, partition in zip(in_order, self._partitions_of(in_order), strict=True):
-            by_partition[partition].append(key)
-        is_combined = self._fold is not None or self._combine is not None
-        write = write_combined if is_combined else write_groups
-        for runs, keys in zip(self._runs, by_partition, strict=True):
+        for runs, (keys, values) in zip(self._runs, self._divide(*self._take()), strict=True):
             if keys:
-                stride = max(1, len(keys) // _SAMPLES_A_RUN)
-                self.samples.append((stride, keys[::stride]))
-                runs.append(list(write(keys, [held[key] for key in keys])))
+                positions = positions_in_order(keys)
+                stride = max(1, len(positions) // _SAMPLES_A_RUN)
+                self.samples.append((stride, [keys[at] for at in positions[::stride]]))
+                in_order = [keys[at] for at in positions], [values[at] for at in positions]
+                runs.append(list(write_blocks(*in_order)))
 
-    def _take(self) -> dict[Key, Any]:
-        """Takes out what is held: the keys with their values, or with their one value."""
+    def _take(self) -> tuple[list[Key], list[Any]]:
+        """Takes out the keys that are held, and as many values, combined."""
         if self._fold is not None:
             folded, self._folded = self._folded, {}
-            return folded
-        pairs, self._pairs = self._pairs, []
-        groups = _group(pairs)
+            return list(folded), list(folded.values())
+        keys, self._keys = self._keys, []
+        values, self._values = self._values, []
         if self._combine is None:
-            return groups
-        return {key: self._combine(key, values) for key, values in groups.items()}
+            return keys, values
+        groups: dict[Key, list[Any]] = {}
+        for key, value in zip(keys, values, strict=True):
+            groups.setdefault(key, []).append(value)
+        return list(groups), [self._combine(key, some) for key, some in groups.items()]
 
-
-def _group(pairs: list[Any]) -> dict[Key, list[Any]]:
-    """Brings the values of each key together, in the order in which they came."""
-    groups: dict[Key, list[Any]] = {}
-    for key, value in pairs:
-        if type(key) is not str:
-            key = as_key(key)
-        if key in groups:
-            groups[key].append(value)
-        else:
-            groups[key] = [value]
-    return groups
+    def _divide(self, keys: list[Key], values: list[Any]) -> list[tuple[list[Key], list[Any]]]:
+        """Returns the keys and the values of each partition."""
+        if self._partitions_of is None:
+            return [(keys, values)]
+        divided: list[tuple[list[Key], list[Any]]] = [([], []) for _ in self._runs]
+        partitions = self._partitions_of(keys)
+        for partition, key, value in zip(partitions, keys, values, strict=True):
+            keys_there, values_there = divided[partition]
+            keys_there.append(key)
+            values_there.append(value)
+        return divided

@@ -11,7 +11,7 @@ import orjson
 
 from amr.shuffle.collect import Run, Samples
 from amr.shuffle.keys import Key
-from amr.shuffle.runs import hashable, json_bytes
+from amr.shuffle.runs import hashable
 
 #: Bytes of blocks that make one part.
 PART_BYTES = 64 * 1024
@@ -28,13 +28,11 @@ class Part(NamedTuple):
         key: the first one in it.
         at: the byte of the file where it begins; of what is in Redis, its number.
         length: its bytes.
-        json_bytes: those of the JSON in it.
     """
 
     key: Key
     at: int
     length: int
-    json_bytes: int
 
 
 @dataclass
@@ -66,7 +64,7 @@ class Table:
         """Returns the table that ``dump`` wrote."""
         document = orjson.loads(data)
         runs = [
-            [[Part(hashable(key), *rest) for key, *rest in run] for run in runs]
+            [[Part(hashable(part[0]), part[1], part[2]) for part in run] for run in runs]
             for runs in document["runs"]
         ]
         samples = [
@@ -92,9 +90,8 @@ def lay_out(partitions: Sequence[Sequence[Run]], samples: Samples) -> tuple[Tabl
         table.runs.append([])
         for run in runs:
             parts = []
-            for key, blocks in _join_blocks(run):
-                data = b"".join(blocks)
-                parts.append(Part(key, at, len(data), sum(map(json_bytes, blocks))))
+            for key, data in _join_blocks(run):
+                parts.append(Part(key, at, len(data)))
                 written.append(data)
                 at += len(data)
             table.runs[-1].append(parts)
@@ -145,18 +142,18 @@ def _unpack(output: bytes) -> Iterator[tuple[str, bytes]]:
         at += name + length
 
 
-def _join_blocks(run: Run) -> Iterator[tuple[Key, list[bytes]]]:
-    """Yields the blocks that make one part, and their first key."""
+def _join_blocks(run: Run) -> Iterator[tuple[Key, bytes]]:
+    """Yields the first key and the bytes of blocks that make one part."""
     first: Key = None
     held: list[bytes] = []
     size = 0
     for key, block in run:
         if held and size + len(block) > PART_BYTES:
-            yield first, held
+            yield first, b"".join(held)
             held, size = [], 0
         if not held:
             first = key
         held.append(block)
         size += len(block)
     if held:
-        yield first, held
+        yield first, b"".join(held)

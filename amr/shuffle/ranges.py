@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from amr.shuffle.collect import Samples
 from amr.shuffle.keys import rank
 from amr.shuffle.mapped import Part
-from amr.shuffle.runs import Group
+from amr.shuffle.runs import Block
 
 
 class KeyRange(NamedTuple):
@@ -26,14 +26,15 @@ class KeyRange(NamedTuple):
         last = len(run) if self.high is None else bisect_left(ranks, self.high)
         return run[first:last]
 
-    def groups(self, groups: Iterable[Group]) -> Iterator[Group]:
-        """Yields those of sorted groups that are in the range."""
-        for key, values in groups:
-            place = rank(key)
-            if self.high is not None and place >= self.high:
+    def cut(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """Yields what is in the range of the blocks of a run."""
+        for keys, values in blocks:
+            first = 0 if self.low is None else bisect_left(keys, self.low, key=rank)
+            end = len(keys) if self.high is None else bisect_left(keys, self.high, key=rank)
+            if first < end:
+                yield Block(keys[first:end], values[first:end])
+            if end < len(keys):
                 return
-            if self.low is None or place >= self.low:
-                yield key, values
 
 
 def key_range(samples: Iterable[Samples], partitions: int, partition: int) -> KeyRange:

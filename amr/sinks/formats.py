@@ -71,8 +71,7 @@ def _json(outputs: Iterable[bytes]) -> Iterator[bytes]:
 
 def _jsonl(outputs: Iterable[bytes]) -> Iterator[bytes]:
     for output in outputs:
-        yield output
-        yield b"\n"
+        yield output + b"\n"
 
 
 def _csv(outputs: Iterable[bytes]) -> Iterator[bytes]:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from amr.job import JobSpec
 from amr.shuffle.folds import Fold
-from amr.shuffle.keys import Key, order_of
-from amr.shuffle.mapped import PART_BYTES, Part, Table, part_name
-from amr.shuffle.merge import merge_in_memory, merge_streams
+from amr.shuffle.keys import Key
+from amr.shuffle.mapped import Part, Table, part_name
+from amr.shuffle.merge import merge, merge_folded
 from amr.shuffle.ranges import KeyRange, key_range
-from amr.shuffle.runs import Group, read_blocks, read_pairs
+from amr.shuffle.runs import Block, read_blocks
 from amr.stages.reduce_input import MissingOutputError
 from amr.storage.files import open_file
 from amr.store.inspect import Inspector
-
-#: Bytes of JSON in runs that are merged in memory; larger ones as streams.
-IN_MEMORY_BYTES = 32 * 1024 * 1024
-
-#: Parts that are read from Redis at once: about 4 MB.
-_PARTS_AT_ONCE = 4 * 1024 * 1024 // PART_BYTES
 
 
 class _StoredRun(NamedTuple):
@@ -55,32 +47,22 @@ class PartitionGroups:
         Raises:
             MissingOutputError: somebody else deleted a run.
         """
-        runs, keys = self._found
-        if _json_bytes(runs) <= IN_MEMORY_BYTES:
-            return merge_in_memory([self._groups(run, keys) for run in runs])
-        at_once = max(1, _PARTS_AT_ONCE // len(runs))  # parts of all runs are held at a time
-        return merge_streams([self._groups(run, keys, at_once) for run in runs])
+        return merge(self._runs())
 
-    def folded(self, fold: Fold) -> Iterator[tuple[Key, Any]] | None:
+    def folded(self, fold: Fold) -> Iterator[tuple[Key, Any]]:
         """Yields each key of the partition, in order, with what ``fold`` makes of its values.
-
-        Returns None where the partition is too large for that, or is a range of keys.
 
         Raises:
             MissingOutputError: somebody else deleted a run.
         """
-        runs, keys = self._found
-        if keys is not None or _json_bytes(runs) > IN_MEMORY_BYTES:
-            return None
-        found: dict[Key, Any] = {}
-        for run in runs:
-            for data in self._read(run):
-                fold(found, read_pairs(data), sys.maxsize)
-        return ((key, found[key]) for key in sorted(found, key=order_of(found)))
+        return merge_folded(self._runs(), fold)
 
-    @cached_property
-    def _found(self) -> tuple[list[_StoredRun], KeyRange | None]:
-        """The runs that have keys of the partition, and which keys these are."""
+    def _runs(self) -> list[Iterator[Block]]:
+        runs, keys = self._find()
+        return [self._blocks(run, keys) for run in runs]
+
+    def _find(self) -> tuple[list[_StoredRun], KeyRange | None]:
+        """Returns the runs that have keys of the partition, and which keys these are."""
         status = self._inspector.status(self._job)
         outputs = self._inspector.outputs(self._job, status.total if status else 0)
         # A task without an output is a dead letter.
@@ -100,30 +82,18 @@ class PartitionGroups:
             for parts in table.runs[0]
         ], keys
 
-    def _groups(
-        self, run: _StoredRun, keys: KeyRange | None, at_once: int = _PARTS_AT_ONCE
-    ) -> Iterator[Group]:
-        groups = (group for data in self._read(run, at_once) for group in read_blocks(data))
-        return groups if keys is None else keys.groups(groups)
+    def _blocks(self, run: _StoredRun, keys: KeyRange | None) -> Iterator[Block]:
+        blocks = (block for part in run.parts for block in read_blocks(self._read(run, part)))
+        return blocks if keys is None else keys.cut(blocks)
 
-    def _read(self, run: _StoredRun, at_once: int = _PARTS_AT_ONCE) -> Iterator[bytes]:
-        """Yields the parts of a run; Redis is asked for ``at_once`` of them."""
+    def _read(self, run: _StoredRun, part: Part) -> bytes:
         if run.file is not None:
-            for part in run.parts:
-                with open_file(run.file, part.at) as file:
-                    yield file.read(part.length)
-            return
+            with open_file(run.file, part.at) as file:
+                return file.read(part.length)
         assert self._spec.shuffle is not None
         partition = 0 if self._spec.shuffle.is_range else self._partition
-        names = [part_name(partition, run.task, part.at) for part in run.parts]
-        for start in range(0, len(names), at_once):
-            some = names[start : start + at_once]
-            for name, data in zip(some, self._inspector.runs(self._job, some), strict=True):
-                if data is None:
-                    raise MissingOutputError(f"the run {name} is gone from Redis")
-                yield data
-
-
-def _json_bytes(runs: Sequence[_StoredRun]) -> int:
-    """Returns the bytes of JSON in runs: packed they may be a thousandth of what they hold."""
-    return sum(part.json_bytes for run in runs for part in run.parts)
+        name = part_name(partition, run.task, part.at)
+        (data,) = self._inspector.runs(self._job, [name])
+        if data is None:
+            raise MissingOutputError(f"the run {name} is gone from Redis")
+        return data

@@ -59,8 +59,7 @@ def _publish_file(path: str, parts: Iterable[bytes], create_only: bool) -> Publi
     try:
         aside.parent.mkdir(parents=True, exist_ok=True)
         with aside.open("wb") as file:
-            for part in parts:
-                file.write(part)
+            file.writelines(parts)
             size = file.tell()
         is_ours = _put_in_place(aside, path, create_only)
         return Published(size if is_ours else os.path.getsize(path), is_ours)

@@ -28,3 +28,9 @@ async def wait(seconds):
 def count(body):
     """The reducer: how many outputs there are."""
     return len(body["inputs"])
+
+
+def pairs(numbers):
+    """Yields a pair for each number from ``first`` to before ``end``: keys in no order, and it."""
+    for number in range(numbers["first"], numbers["end"]):
+        yield f"key-{number * 7919 % numbers['keys']:08}", number

@@ -21,7 +21,8 @@ from amr.invokers.registry import Registry
 from amr.job import parse_job
 from amr.redis_url import RedisTarget
 from amr.sequential import SequentialRun
-from amr.stages import partition, shuffle_mapper
+from amr.shuffle import runs
+from amr.stages import shuffle_mapper
 from tests.mapreduce.conftest import FUNCTIONS
 from tests.support.pretend_workers import WORKERS, PretendWorkers
 
@@ -128,7 +129,7 @@ def act(workers: PretendWorkers, step: str, rng: random.Random) -> None:
 @given(
     document=documents(),
     is_stored=st.booleans(),
-    is_streamed=st.booleans(),
+    in_small_blocks=st.booleans(),
     is_written=st.booleans(),
     seed=st.integers(0, 2**32),
 )
@@ -138,7 +139,7 @@ def test_any_order_of_late_and_doubled_executions_gives_the_sequential_result(
     monkeypatch: pytest.MonkeyPatch,
     document: dict[str, Any],
     is_stored: bool,
-    is_streamed: bool,
+    in_small_blocks: bool,
     is_written: bool,
     seed: int,
 ) -> None:
@@ -146,7 +147,8 @@ def test_any_order_of_late_and_doubled_executions_gives_the_sequential_result(
     target = redis_target.with_stream(f"order-{next(_numbers)}")
     job = f"drawn-{uuid.uuid4().hex}"
     monkeypatch.setattr(shuffle_mapper, "_STORED_FROM_BYTES", 0 if is_stored else 1 << 30)
-    monkeypatch.setattr(partition, "IN_MEMORY_BYTES", 0 if is_streamed else 1 << 30)
+    monkeypatch.setattr(runs, "_FIRST_PAIRS", 1 if in_small_blocks else 16)
+    monkeypatch.setattr(runs, "_PAIRS_MOST", 2 if in_small_blocks else 4096)
     run = dict(document)
     if "shuffle" in run:
         run["shuffle"] = run["shuffle"] | {"store": str(tmp_path / "store")}
