@@ -14,8 +14,6 @@ _RARE_WORDS = 2000
 _WORDS_A_LINE = 12
 _LINES_A_BLOCK = 100_000
 
-#: Bytes of a record with its line break, and of its key.
-RECORD_BYTES = 100
 _KEY_BYTES = 10
 _RECORDS_AT_ONCE = 100_000
 _FILLER = "0123456789ABCDEF"
