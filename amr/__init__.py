@@ -36,11 +36,11 @@ if TYPE_CHECKING:
         WaitTimeoutError,
     )
     from amr.invokers.context import Context
-    from amr.job import JobSpec
     from amr.job_control import Redriven
     from amr.job_handle import Job
     from amr.local_run import run
     from amr.result_stream import StreamedResult
+    from amr.spec.job import JobSpec
     from amr.states import JobState
     from amr.store.details import JobDetails
     from amr.store.error_groups import ErrorGroup
@@ -82,7 +82,7 @@ _HOMES = {
         "WaitTimeoutError",
     ),
     "amr.invokers.context": ("Context",),
-    "amr.job": ("JobSpec",),
+    "amr.spec.job": ("JobSpec",),
     "amr.local_run": ("run",),
     "amr.result_stream": ("StreamedResult",),
     "amr.states": ("JobState",),

@@ -14,9 +14,9 @@ from typing import Any, Self, TypeVar
 from amr.client import Client
 from amr.job_control import Redriven
 from amr.job_handle import Job
-from amr.jobfile import JobLike
 from amr.redis_url import RedisTarget
 from amr.result_stream import StreamedResult
+from amr.spec.file import JobLike
 from amr.store.details import JobDetails
 from amr.store.error_groups import ErrorGroup
 from amr.store.events import Event

@@ -8,13 +8,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from amr.controller import checked_job_id, new_job_id, submit
-from amr.job import JobSpec, check_functions
 from amr.job_handle import Job
-from amr.jobfile import JobLike, read_spec
 from amr.partitions import StreamSet
 from amr.redis_url import RedisTarget
 from amr.session import Session, session_of
 from amr.settings import confirm_timeout, resolve_targets
+from amr.spec.file import JobLike, read_spec
+from amr.spec.job import JobSpec, check_functions
 from amr.store.connection import redis_errors
 from amr.store.replies import Code
 from amr.store.results import iter_results

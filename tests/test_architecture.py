@@ -15,6 +15,7 @@ PACKAGE = ROOT / "amr"
 #: stands lower than the rest of it. A top module that is not named here is on floor 1, whose
 #: modules may import each other; other parts on one floor may not.
 FLOORS = {
+    "spec": 1.25,
     "storage": 1.5,
     "store": 2.0,
     "invokers": 2.0,

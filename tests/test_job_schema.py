@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from amr.job import json_schema, parse_job
+from amr.spec.job import json_schema, parse_job
 from tests.test_job import EVERY_FIELD
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from amr.errors import JobSpecError
-from amr.job import check_functions
+from amr.spec.job import check_functions
 from tests.test_job import job, mistake
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from amr.job import JobSpec, json_schema
 from amr.sizes import parse_size
-from amr.sourcespec import SOURCES, CsvSource, parse_source
+from amr.spec.job import JobSpec, json_schema
+from amr.spec.sources import SOURCES, CsvSource, parse_source
 from tests.test_job import job, mistake, mistakes
 
 GOOD: list[dict[str, Any]] = [

@@ -8,7 +8,7 @@ from typing import Any
 
 from amr.sources.records import RecordReader
 from amr.sources.splits import make_splits, whole
-from amr.sourcespec import (
+from amr.spec.sources import (
     ChainSource,
     FileSource,
     FilesSource,

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from amr.client import Client
 from amr.errors import FunctionsError, JobSpecError, UsageError
 from amr.invokers.registry import Registry
-from amr.job import JobSpec, parse_job
-from amr.jobfile import load_job, parse_json
 from amr.redis_url import RedisTarget
-from amr.sourcespec import FunctionSource
+from amr.spec.file import load_job, parse_json
+from amr.spec.job import JobSpec, parse_job
+from amr.spec.sources import FunctionSource
 from amr.store.connection import connect
 from tests.support.cli import amr
 from tests.test_job import EVERY_FIELD

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from amr.sources.expand import expand, expected_items
 from amr.sources.records import RecordReader
 from amr.sources.splits import Split, read_split
-from amr.sourcespec import Inputs, parse_source
+from amr.spec.sources import Inputs, parse_source
 from amr.storage.info import SourceError
 
 NO_RESET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)

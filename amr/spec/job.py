@@ -9,14 +9,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from amr import jobfields as fields
 from amr.errors import JobSpecError, Problem, UsageError
-from amr.jobfields import NOT_GIVEN, Check, Tolerate
-from amr.outputspec import OUTPUT_SCHEMA, output_path
 from amr.reducers import is_builtin
-from amr.shufflespec import ShuffleSpec, shuffle_of, shuffle_schema
-from amr.sourcefields import under
-from amr.sourcespec import (
+from amr.spec import fields
+from amr.spec.fields import NOT_GIVEN, Check, Tolerate
+from amr.spec.objects import MistakesInsideError, SpecObject, Untitled, mistakes_of
+from amr.spec.output import OUTPUT_SCHEMA, output_path
+from amr.spec.shuffle import ShuffleSpec, shuffle_of, shuffle_schema
+from amr.spec.source_fields import under
+from amr.spec.sources import (
     FunctionSource,
     Inputs,
     OutputsSource,
@@ -24,7 +25,6 @@ from amr.sourcespec import (
     input_source,
     source_definitions,
 )
-from amr.specobject import MistakesInsideError, SpecObject, Untitled, mistakes_of
 from amr.suggest import did_you_mean
 from amr.wording import found, json_path, quoted
 
@@ -77,7 +77,7 @@ def next_job(value: Any, _: fields.Earlier) -> JobSpec | None:
 
 
 class JobSpec(SpecObject):
-    """A job as asked for: made by :func:`parse_job` or ``amr.jobfile.load_job``.
+    """A job as asked for: made by :func:`parse_job` or ``amr.spec.file.load_job``.
 
     Fields are named as in job.json, with ``_s`` added to durations, which are held in seconds.
     A limit of None (``timeout_s``, ``reduce_timeout_s``, ``deadline_s``) is no limit.
