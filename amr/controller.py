@@ -294,6 +294,7 @@ def _record(spec: JobSpec, digest: str) -> JobRecord:
         digest=digest,
         reducer=spec.reducer is not None,
         max_attempts=spec.retry.max_attempts,
+        reduce_attempts=spec.retry_of("reduce").max_attempts,
         concurrency=spec.concurrency,
         policy="tolerate" if isinstance(policy, Tolerate) else policy,
         tolerance=policy.fraction if isinstance(policy, Tolerate) else 0.0,

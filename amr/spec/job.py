@@ -15,6 +15,7 @@ from amr.spec import fields
 from amr.spec.fields import NOT_GIVEN, Check, Tolerate
 from amr.spec.objects import MistakesInsideError, SpecObject, Untitled, mistakes_of
 from amr.spec.output import OUTPUT_SCHEMA, output_path
+from amr.spec.retry import RetryPolicy
 from amr.spec.shuffle import ShuffleSpec, shuffle_of, shuffle_schema
 from amr.spec.source_fields import under
 from amr.spec.sources import (
@@ -29,36 +30,6 @@ from amr.suggest import did_you_mean
 from amr.wording import found, json_path, quoted
 
 _MOST_NAMES_LISTED = 10
-
-_Duration = Annotated[float, Check(fields.duration, fields.DURATION_SCHEMA)]
-
-
-class RetryPolicy(SpecObject):
-    """How often a task is attempted, and how long to wait in between (with full jitter).
-
-    The wait before attempt n + 1 is drawn from 0 to ``backoff_s * 2 ** (n - 1)``, at most
-    ``max_backoff_s``.
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra={"description": "Attempts of a task: exponential backoff, full jitter."}
-    )
-
-    max_attempts: Annotated[int, fields.whole_number(1, 100)] = Field(
-        default=4, description="Most attempts of one task, the first included."
-    )
-    backoff_s: _Duration = Field(
-        default="1s",
-        alias="backoff",
-        validate_default=True,
-        description="Longest wait before the second attempt; it doubles with each one after.",
-    )
-    max_backoff_s: Annotated[float, Check(fields.max_backoff, fields.DURATION_SCHEMA)] = Field(
-        default_factory=lambda: NOT_GIVEN,
-        alias="max_backoff",
-        description="Longest wait before any attempt: 60s, or backoff where that is longer.",
-        json_schema_extra={"default": "60s"},
-    )
 
 
 def next_job(value: Any, _: fields.Earlier) -> JobSpec | None:
@@ -145,6 +116,10 @@ class JobSpec(SpecObject):
     )
     retry: RetryPolicy = Field(
         default_factory=RetryPolicy, description="When and how often failed tasks run again."
+    )
+    reduce_retry: RetryPolicy | None = Field(
+        default=None,
+        description="The same for reduce tasks and merges, where it is another: as retry.",
     )
     deadline_s: Annotated[float | None, Check(fields.deadline, fields.LIMIT_SCHEMA)] = Field(
         default=None,
@@ -241,6 +216,10 @@ class JobSpec(SpecObject):
         """Whether the reduce task is called once with all outputs."""
         return self.shuffle is None and self.reduce_tree is None
 
+    def retry_of(self, stage: str) -> RetryPolicy:
+        """Returns how the tasks of a stage are attempted."""
+        return (self.reduce_retry if stage in ("merge", "reduce") else None) or self.retry
+
     def functions(self) -> Iterator[tuple[str, str]]:
         """Yields the path and the name of every function that the job names."""
         for at, name in enumerate(self.mappers):
@@ -310,11 +289,8 @@ class JobSpec(SpecObject):
             "reduce": self.reduce if self.reducer is not None else None,
             "output": self.output,
             "name": self.name,
-            "retry": {
-                "max_attempts": self.retry.max_attempts,
-                "backoff": self.retry.backoff_s,
-                "max_backoff": self.retry.max_backoff_s,
-            },
+            "retry": self.retry.header(),
+            "reduce_retry": self.reduce_retry.header() if self.reduce_retry is not None else None,
             "deadline": self.deadline_s,
             "timeout": "none" if self.timeout_s is None else self.timeout_s,
             "reduce_timeout": "none" if self.reduce_timeout_s is None else self.reduce_timeout_s,

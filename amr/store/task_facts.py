@@ -52,13 +52,14 @@ def read_facts(
 ) -> TaskFacts:
     """Returns what Redis has of a task of the job that stands so."""
     job, field = status.job, field_of(stage, index)
+    attempts = "reduce_attempts" if stage in ("merge", "reduce") else "max_attempts"
     flight_call = Call(("HGET", keys.job_key("inflight", job), field), same)
     calls = {
         # The first: a task that leaves the hash meanwhile is found where it went.
         "flight": flight_call,
         "failure": Call(("HGET", keys.job_key("failures", job), field), same),
         "due": Call(("ZSCORE", keys.stream_key("delayed"), f"{job} {field}"), same),
-        "most": Call(("HGET", keys.job_key("job", job), "max_attempts"), same),
+        "most": Call(("HGET", keys.job_key("job", job), attempts), same),
         "time": Call(("TIME",), read_time),
     }
     calls |= _calls_of_stage(keys, status, stage, index)

@@ -36,6 +36,7 @@ class JobRecord(NamedTuple):
         backup: whether stragglers run a second time.
         skip_most: records that may be given up, or below 1 a share of them; an empty string where
             none is.
+        reduce_attempts: attempts a reduce task or a merge has.
         branches: outputs or partial results that are merged at once; an empty string where only
             the reduce task sees them.
     """
@@ -55,6 +56,7 @@ class JobRecord(NamedTuple):
     backup: bool = True
     skip_most: float | str = ""
     branches: int | str = ""
+    reduce_attempts: int = 4
 
 
 class Done(NamedTuple):

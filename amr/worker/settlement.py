@@ -260,7 +260,7 @@ class Settlement:
         wait_s = min(failure.retry_after_s or 0.0, _MOST_RETRY_AFTER_S)
         plan = self._plans.find(task.job)
         if not deferred and plan is not None:
-            retry = plan.spec.retry
+            retry = plan.spec.retry_of(task.stage)
             wait_s = delay_s(task.attempt, retry.backoff_s, retry.max_backoff_s)
         record = {
             "type": failure.type,

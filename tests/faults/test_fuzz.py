@@ -21,8 +21,8 @@ from amr.spec.file import load_job, parse_json
 from amr.spec.job import JobSpec, parse_job
 from amr.spec.sources import FunctionSource
 from amr.store.connection import connect
+from tests.spec.test_job import EVERY_FIELD
 from tests.support.cli import amr
-from tests.test_job import EVERY_FIELD
 
 ROOT = Path(__file__).parents[2]
 SEED = 20_261_121

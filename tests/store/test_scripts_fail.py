@@ -227,3 +227,16 @@ def test_a_task_that_waits_for_its_retry_is_neither_failed_nor_moved_again(
     assert bench.release(task).values == (0,)
     assert (bench.status().retrying, bench.stream_length()) == (1, 0)
     bench.check()
+
+
+def test_reduce_tasks_have_their_own_number_of_attempts(bench: StoreBench) -> None:
+    bench.submit(2, max_attempts=1, reduce_attempts=2, policy="collect")
+    first, second = bench.fetch()
+    assert bench.fail(first).code is Code.DEAD
+    bench.commit(second)
+    (reduce,) = bench.fetch()
+    assert bench.fail(reduce, delay_s=0) == (Code.RETRY, (2,))
+    bench.forward("reduce")
+    (again,) = bench.fetch()
+    assert bench.recover(again).code is Code.DEAD
+    assert bench.status().state == "failed"

@@ -180,8 +180,10 @@ def _check_delayed(job: str, found: Records) -> None:
     running = sum(field.isdecimal() for field in set(found.flights) - delayed)
     cap = int(found.record["concurrency"])
     assert running <= cap, f"{job}: {running} in flight is over its cap of {cap}"
-    most = int(found.record["max_attempts"])
-    assert all(1 <= flight.attempt <= most for flight in found.flights.values())
+    for field, flight in found.flights.items():
+        is_reduce = field.startswith(("reduce", "merge"))
+        most = int(found.record["reduce_attempts" if is_reduce else "max_attempts"])
+        assert 1 <= flight.attempt <= most, f"{job}: {field} is on attempt {flight.attempt}"
 
 
 def _check_entries(link: Link, keys: Keys, found: Records, lost: set[str]) -> None:

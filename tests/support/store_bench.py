@@ -46,7 +46,9 @@ class StoreBench:
         return read(self.link, *arguments)
 
     def create(self, job: str = "j", **fields: Any) -> Reply:
-        reply: Reply = self.link.run(self.transitions.create(job, RECORD._replace(**fields)))
+        attempts = fields.get("max_attempts", RECORD.max_attempts)
+        record = RECORD._replace(**{"reduce_attempts": attempts, **fields})
+        reply: Reply = self.link.run(self.transitions.create(job, record))
         return reply
 
     def append(self, inputs: range, job: str = "j") -> Reply:

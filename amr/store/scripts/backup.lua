@@ -36,13 +36,13 @@ end
 
 -- The failure of a backup counts as the task's own: on its last attempt a task is left alone. One
 -- that may skip records does so on its last attempt, which the backup would take itself to be on.
-local attempts = job.max_attempts - (job.skip_most and 1 or 0)
+local kept = job.skip_most and 1 or 0
 
 local begun = 0
 local page = redis.call('HSCAN', inflight_key, 0, 'COUNT', LOOKED_AT)[2]
 for at = 1, #page, 2 do
   local field, flight = page[at], read_flight(page[at + 1])
-  local may_fail = flight.attempt < attempts and field ~= 'source'
+  local may_fail = flight.attempt < attempts_of(job, field) - kept and field ~= 'source'
   local held = may_fail and not flight.delayed and held_ms(flight.entry) -- guard: may_fail
   if held and held >= slow_ms and not is_backed_up(flight) then -- guard: not is_backed_up(flight)
     -- The function sees another attempt; none of those that the task has is used up.

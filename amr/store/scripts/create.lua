@@ -1,7 +1,7 @@
 -- create: a new job, or the same one when it is submitted again.
 -- Moves:   nothing -> submitting
 -- KEYS:    job jobs active epoch inputs
--- ARGV:    spec reduce digest reducer max_attempts concurrency policy tolerance ttl_ms deadline_ms rate partitions backup skip_most branches
+-- ARGV:    spec reduce digest reducer max_attempts concurrency policy tolerance ttl_ms deadline_ms rate partitions backup skip_most branches reduce_attempts
 -- Returns: CREATED | EXISTS open appended | CONFLICT
 -- Again:   EXISTS, with how many inputs have come, so that a cut submission goes on where it stopped;
 --          a job that was given up while its controller was gone begins anew.
@@ -21,7 +21,8 @@ redis.call('HSET', job_key, 'spec', spec, 'reduce', reduce, 'digest', digest,
   'max_attempts', max_attempts, 'concurrency', concurrency, 'policy', policy,
   'tolerance', tolerance, 'ttl_ms', ttl_ms, 'rate', rate,
   'version', 1, 'created', now, 'touched', now, 'partitions', partitions, 'reduced', 0,
-  'backup', backup, 'skip_most', skip_most, 'branches', branches)
+  'backup', backup, 'skip_most', skip_most, 'branches', branches,
+  'reduce_attempts', reduce_attempts)
 if tonumber(deadline_ms) > 0 then redis.call('HSET', job_key, 'deadline', now + deadline_ms) end
 redis.call('ZADD', jobs_key, now, JOB_ID)
 redis.call('ZADD', active_key, now, JOB_ID)

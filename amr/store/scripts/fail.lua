@@ -25,7 +25,7 @@ end
 local defers = deferred == '1' and flight.deferrals < DEFERRALS_MOST -- guard: flight.deferrals < DEFERRALS_MOST
 -- What began before a redrive knows nothing of what was mended for it: it runs once more.
 local is_outdated = job.redriven_at and tonumber(string.match(entry, '^%d+')) <= job.redriven_at
-local is_last = permanent == '1' or (flight.attempt >= job.max_attempts and not defers)
+local is_last = permanent == '1' or (flight.attempt >= attempts_of(job, field) and not defers)
 local now = now_ms()
 local reply
 if is_last and not is_outdated then -- guard: not is_outdated

@@ -22,22 +22,23 @@ if not flight or flight.entry ~= entry or flight.delayed then -- guard
   return { 'STALE' }
 end
 
+local most = attempts_of(job, field)
 local reply
 -- The record that kills its worker each time is given up, and the task goes on without it.
-local skips = job.skip_most and record ~= '' and flight.attempt >= job.max_attempts
+local skips = job.skip_most and record ~= '' and flight.attempt >= most
 if skips then skip(job, field .. ':' .. record, error) end
 skips = skips and not too_many_skipped(job, false)
 local spared = skips or (blame == 'unknown' and alone == '0' and flight.crashes == 0) -- guard: flight.crashes == 0
 if blame == 'idle' then
   requeue(field, flight)
   reply = { 'REQUEUED', flight.attempt }
-elseif flight.attempt >= job.max_attempts and not spared then -- guard: not spared
+elseif flight.attempt >= most and not spared then -- guard: not spared
   job.timed_out = job.timed_out + timed_out
   bury(job, field, flight, error, summary)
   reply = { 'DEAD' }
 else
   emit('retry', 'task', field, 'attempt', flight.attempt, 'delay_ms', 0, 'error', summary)
-  flight.attempt = math.min(flight.attempt + 1, job.max_attempts)
+  flight.attempt = math.min(flight.attempt + 1, most)
   flight.crashes = flight.crashes + 1
   job.retried = job.retried + 1
   requeue(field, flight)

@@ -11,7 +11,8 @@ local function read_job()
     'owed', 'task_us', 'concurrency', 'max_attempts', 'reducer', 'policy', 'tolerance', 'ttl_ms',
     'retried', 'timed_out', 'progress_at', 'paused', 'rate', 'rate_at', 'version', 'held_until',
     'redriven_at', 'partitions', 'reduced', 'backup', 'backups',
-    'p95_us', 'skip_most', 'skipped', 'branches', 'merging', 'merged')
+    'p95_us', 'skip_most', 'skipped', 'branches', 'merging', 'merged',
+    'reduce_attempts')
   if not f[1] then return nil end
   return {
     state = f[1], live = LIVE[f[1]], total = tonumber(f[2]), fed = tonumber(f[3]),
@@ -26,7 +27,7 @@ local function read_job()
     backup = f[26], backups = tonumber(f[27]) or 0, p95_us = tonumber(f[28]),
     skip_most = tonumber(f[29]), skipped = tonumber(f[30]) or 0,
     branches = tonumber(f[31]), merging = tonumber(f[32]) or 0,
-    merged = tonumber(f[33]) or 0,
+    merged = tonumber(f[33]) or 0, reduce_attempts = tonumber(f[34]),
   }
 end
 
@@ -86,6 +87,12 @@ end
 -- The node of a task that merges partial results, or nil for any other.
 local function node_of(field)
   return tonumber(string.match(field, '^merge(%d+)$'))
+end
+
+-- How often a task is attempted.
+local function attempts_of(job, field)
+  local reduces = partition_of(field) or node_of(field)
+  return reduces and job.reduce_attempts or job.max_attempts
 end
 
 -- Places of the window that are taken. A task that waits for its retry is in flight without one.

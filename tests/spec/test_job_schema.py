@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from amr.spec.job import json_schema, parse_job
-from tests.test_job import EVERY_FIELD
+from tests.spec.test_job import EVERY_FIELD
 
 
 def test_the_schema_describes_every_field_under_its_json_name() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from amr.errors import JobSpecError
 from amr.spec.job import check_functions
-from tests.test_job import job, mistake
+from tests.spec.test_job import job, mistake
 
 
 def test_a_chain_names_each_of_its_functions() -> None:

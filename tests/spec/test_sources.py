@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from amr.sizes import parse_size
 from amr.spec.job import JobSpec, json_schema
 from amr.spec.sources import SOURCES, CsvSource, parse_source
-from tests.test_job import job, mistake, mistakes
+from tests.spec.test_job import job, mistake, mistakes
 
 GOOD: list[dict[str, Any]] = [
     {"range": 5},
@@ -87,7 +87,7 @@ def test_every_mistake_of_a_source_is_told() -> None:
 
 
 def test_every_kind_of_source_is_documented() -> None:
-    text = Path(__file__).parents[1].joinpath("docs", "job.md").read_text()
+    text = Path(__file__).parents[2].joinpath("docs", "job.md").read_text()
     assert [each.KIND for each in SOURCES if f'{{"{each.KIND}": ' not in text] == []
 
 

@@ -16,7 +16,7 @@ from amr.errors import JobSpecError
 from amr.spec.file import MAX_DEPTH, load_job, parse_json
 from amr.spec.job import JobSpec, parse_job
 
-JOBS = Path(__file__).parent.parent / "jobs"
+JOBS = Path(__file__).parents[2] / "jobs"
 
 JOB = b'{"mapper": "m", "inputs": [1, {"a": "b"}]}'
 

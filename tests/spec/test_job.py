@@ -23,6 +23,7 @@ EVERY_FIELD = {
     "output": "out/{job}/{partition}.jsonl",
     "name": "Große Zahl 🥧",
     "retry": {"max_attempts": 2, "backoff": "250ms", "max_backoff": "5s"},
+    "reduce_retry": {"max_attempts": 9, "backoff": "3s", "max_backoff": "4s"},
     "deadline": "1h",
     "timeout": "30s",
     "reduce_timeout": "5m",
@@ -100,10 +101,6 @@ def test_the_reduce_timeout_follows_the_timeout() -> None:
 def test_the_default_timeout_keeps_to_a_shorter_deadline() -> None:
     assert job(deadline="5m").timeout_s == 300
     assert job(deadline="5m", timeout="none").timeout_s is None
-
-
-def test_the_default_longest_backoff_follows_a_longer_backoff() -> None:
-    assert job(retry={"backoff": "2m"}).retry.max_backoff_s == 120
 
 
 @pytest.mark.bad_input(10)
