@@ -14,6 +14,7 @@ from amr.invokers.failures import describe_failure, note_call
 from amr.sources.records import RecordReader
 from amr.sources.splits import read_split
 from amr.spec.job import JobSpec
+from amr.stages.reading import reading_redis
 
 #: Counter of the records that were met, bad ones included.
 RECORDS = "amr.records"
@@ -66,7 +67,8 @@ class RecordByRecord:
     def _records(self, body: bytes, context: Context) -> Iterator[tuple[int, Callable[[], Any]]]:
         """Yields the position of each record that is to be mapped, and what reads it."""
         task = context.task
-        known = self._skipped_of(task.job, task.index) if task.suspect else set()
+        with reading_redis():
+            known = self._skipped_of(task.job, task.index) if task.suspect else set()
         at = -1
         for at, read in enumerate(_readers(body)):
             if at in known:

@@ -12,6 +12,7 @@ from amr.shuffle.merge import merge, merge_folded
 from amr.shuffle.ranges import KeyRange, key_range
 from amr.shuffle.runs import Block, read_blocks
 from amr.spec.job import JobSpec
+from amr.stages.reading import reading_redis
 from amr.stages.reduce_input import MissingOutputError
 from amr.storage.files import open_file
 from amr.store.inspect import Inspector
@@ -58,7 +59,8 @@ class PartitionGroups:
         return merge_folded(self._runs(), fold)
 
     def _runs(self) -> list[Iterator[Block]]:
-        runs, keys = self._find()
+        with reading_redis():
+            runs, keys = self._find()
         return [self._blocks(run, keys) for run in runs]
 
     def _find(self) -> tuple[list[_StoredRun], KeyRange | None]:
@@ -93,7 +95,8 @@ class PartitionGroups:
         assert self._spec.shuffle is not None
         partition = 0 if self._spec.shuffle.is_range else self._partition
         name = part_name(partition, run.task, part.at)
-        (data,) = self._inspector.runs(self._job, [name])
+        with reading_redis():
+            (data,) = self._inspector.runs(self._job, [name])
         if data is None:
             raise MissingOutputError(f"the run {name} is gone from Redis")
         return data

@@ -13,6 +13,7 @@ from amr.invokers.base import Function
 from amr.invokers.context import Context
 from amr.spec.job import JobSpec
 from amr.spec.sources import FunctionSource
+from amr.stages.reading import reading_redis
 from amr.stages.wrapper import Wrapper
 from amr.states import LIVE_STATES
 from amr.store.inspect import Inspector
@@ -54,13 +55,12 @@ class Follower:
 
     def invoke(self, body: bytes, context: Context) -> bytes:
         """Gathers the items."""
-        state = self._inspector.state(self._other)
-        if state in LIVE_STATES:
-            raise RetryLater(1.0)
         try:
-            return gather_items(
-                self._spec, iter_results(self._inspector, self._other), self._gather, context
-            )
+            with reading_redis():
+                if self._inspector.state(self._other) in LIVE_STATES:
+                    raise RetryLater(1.0)
+                items = iter_results(self._inspector, self._other)
+                return gather_items(self._spec, items, self._gather, context)
         except UsageError as error:
             raise PermanentError(str(error)) from None
 
@@ -112,7 +112,9 @@ def gather_items(spec: JobSpec, items: Iterable[Any], gather: Gather, context: C
     count = 0
     try:
         for chunk in make_chunks(pack_items(spec, items), lambda: wire.MAX_BODY_BYTES):
-            if gather(context.task, count, chunk) is not Code.OK:
+            with reading_redis():
+                code = gather(context.task, count, chunk)
+            if code is not Code.OK:
                 raise StaleAttemptError("another attempt makes the inputs")
             count += len(chunk)
     except JobSpecError as error:

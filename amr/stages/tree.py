@@ -12,6 +12,7 @@ import asyncio
 from amr.invokers.base import Invoker
 from amr.invokers.context import Context
 from amr.spec.job import JobSpec
+from amr.stages.reading import reading_redis
 from amr.stages.reduce_input import (
     MissingOutputError,
     list_failures,
@@ -63,12 +64,14 @@ class TreeReducer(Wrapper[Invoker]):
 
     def invoke(self, body: bytes, context: Context) -> bytes:
         """Calls a sync reducer; gives nothing where every map task under the node has failed."""
-        given = self._body(context)
+        with reading_redis():
+            given = self._body(context)
         return self.inner.invoke(given, context) if given else b""
 
     async def invoke_async(self, body: bytes, context: Context) -> bytes:
         """Awaits an async or HTTP reducer."""
-        given = await asyncio.to_thread(self._body, context)
+        with reading_redis():
+            given = await asyncio.to_thread(self._body, context)
         return await self.inner.invoke_async(given, context) if given else b""
 
     def _body(self, context: Context) -> bytes | None:
