@@ -38,18 +38,18 @@ if TYPE_CHECKING:
     from amr.invokers.context import Context
     from amr.job_control import Redriven
     from amr.job_handle import Job
+    from amr.jobspec.job import JobSpec
     from amr.local_run import run
+    from amr.report.details import JobDetails
+    from amr.report.error_groups import ErrorGroup
+    from amr.report.stages import StageStatus
+    from amr.report.stragglers import Straggler
+    from amr.report.task_details import Execution, TaskDetails, TaskOutput
+    from amr.report.workers import RunningTask, WorkerStatus
     from amr.result_stream import StreamedResult
-    from amr.spec.job import JobSpec
     from amr.states import JobState
-    from amr.store.details import JobDetails
-    from amr.store.error_groups import ErrorGroup
     from amr.store.events import Event
-    from amr.store.stages import StageStatus
     from amr.store.status import FailedTask, JobStatus
-    from amr.store.stragglers import Straggler
-    from amr.store.task_details import Execution, TaskDetails, TaskOutput
-    from amr.store.workers import RunningTask, WorkerStatus
 
 __version__ = "0.1.0"
 
@@ -82,18 +82,18 @@ _HOMES = {
         "WaitTimeoutError",
     ),
     "amr.invokers.context": ("Context",),
-    "amr.spec.job": ("JobSpec",),
+    "amr.jobspec.job": ("JobSpec",),
     "amr.local_run": ("run",),
     "amr.result_stream": ("StreamedResult",),
     "amr.states": ("JobState",),
-    "amr.store.details": ("JobDetails",),
-    "amr.store.error_groups": ("ErrorGroup",),
+    "amr.report.details": ("JobDetails",),
+    "amr.report.error_groups": ("ErrorGroup",),
     "amr.store.events": ("Event",),
-    "amr.store.stages": ("StageStatus",),
+    "amr.report.stages": ("StageStatus",),
     "amr.store.status": ("FailedTask", "JobStatus"),
-    "amr.store.stragglers": ("Straggler",),
-    "amr.store.task_details": ("Execution", "TaskDetails", "TaskOutput"),
-    "amr.store.workers": ("RunningTask", "WorkerStatus"),
+    "amr.report.stragglers": ("Straggler",),
+    "amr.report.task_details": ("Execution", "TaskDetails", "TaskOutput"),
+    "amr.report.workers": ("RunningTask", "WorkerStatus"),
 }
 
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -14,15 +14,15 @@ from typing import Any, Self, TypeVar
 from amr.client import Client
 from amr.job_control import Redriven
 from amr.job_handle import Job
+from amr.jobspec.file import JobLike
 from amr.redis_url import RedisTarget
+from amr.report.details import JobDetails
+from amr.report.error_groups import ErrorGroup
+from amr.report.task_details import TaskDetails
+from amr.report.workers import WorkerStatus
 from amr.result_stream import StreamedResult
-from amr.spec.file import JobLike
-from amr.store.details import JobDetails
-from amr.store.error_groups import ErrorGroup
 from amr.store.events import Event
 from amr.store.status import FailedTask, JobStatus
-from amr.store.task_details import TaskDetails
-from amr.store.workers import WorkerStatus
 
 Item = TypeVar("Item")
 

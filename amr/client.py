@@ -9,19 +9,19 @@ from typing import Any, Self
 
 from amr.controller import checked_job_id, new_job_id, submit
 from amr.job_handle import Job
+from amr.jobspec.file import JobLike, read_spec
+from amr.jobspec.job import JobSpec, check_functions
 from amr.partitions import StreamSet
 from amr.redis_url import RedisTarget
+from amr.report.search import JobFilter, find_jobs
+from amr.report.view import StreamView, view_streams
+from amr.report.workers import WorkerStatus, read_workers
 from amr.session import Session, session_of
 from amr.settings import confirm_timeout, resolve_targets
-from amr.spec.file import JobLike, read_spec
-from amr.spec.job import JobSpec, check_functions
 from amr.store.connection import redis_errors
 from amr.store.replies import Code
 from amr.store.results import iter_results
-from amr.store.search import JobFilter, find_jobs
 from amr.store.status import JobStatus
-from amr.store.view import StreamView, view_streams
-from amr.store.workers import WorkerStatus, read_workers
 
 
 class Client:

@@ -27,10 +27,10 @@ from amr.errors import (
     UsageError,
 )
 from amr.inputs import encode_input, make_bodies, make_chunks
+from amr.jobspec.fields import Tolerate
+from amr.jobspec.job import JobSpec
+from amr.jobspec.sources import FunctionSource, OutputsSource, Source
 from amr.sources.expand import OutputsOf
-from amr.spec.fields import Tolerate
-from amr.spec.job import JobSpec
-from amr.spec.sources import FunctionSource, OutputsSource, Source
 from amr.storage.info import SourceError
 from amr.store.durability import Confirmation, Confirmer
 from amr.store.link import Call, Link

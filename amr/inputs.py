@@ -7,9 +7,9 @@ from typing import Any
 
 from amr import wire
 from amr.errors import JobSpecError, Problem
+from amr.jobspec.job import JobSpec
 from amr.sources.expand import OutputsOf, expand, expected_items
 from amr.sources.splits import Split
-from amr.spec.job import JobSpec
 
 #: Most inputs, and most bytes of them, that one call appends; one larger input goes alone.
 CHUNK_INPUTS = 2000

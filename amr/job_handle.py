@@ -20,16 +20,16 @@ from amr.errors import (
 )
 from amr.job_control import JobControl
 from amr.partitions import StreamSet
+from amr.report.details import DetailReader, JobDetails
+from amr.report.error_groups import ErrorGroup, group_errors
+from amr.report.task_details import TaskDetails
 from amr.result_stream import ResultStream, StreamedResult
 from amr.session import Session
 from amr.states import JobState
 from amr.store.connection import redis_errors
-from amr.store.details import DetailReader, JobDetails
-from amr.store.error_groups import ErrorGroup, group_errors
 from amr.store.events import Event
 from amr.store.results import outputs_json, part_json, parts_json, reduced_json
 from amr.store.status import FailedTask, JobStatus, SkippedRecord
-from amr.store.task_details import TaskDetails
 from amr.task_reader import TaskReader
 
 _BLOCK_S = 2.0

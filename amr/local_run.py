@@ -14,11 +14,11 @@ from typing import Any, Self
 
 from amr.client import Client
 from amr.errors import FunctionsError
+from amr.jobspec.file import JobLike, read_spec
+from amr.jobspec.job import JobSpec, check_functions
 from amr.local_trigger import LocalTrigger
 from amr.redis_url import RedisTarget
 from amr.settings import INSTANCE_DIRECTORY, store_folder
-from amr.spec.file import JobLike, read_spec
-from amr.spec.job import JobSpec, check_functions
 from amr.store.embedded import EmbeddedRedis
 from amr.worker.order import Functions
 

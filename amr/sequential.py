@@ -17,10 +17,10 @@ from amr.invokers.base import Invoker
 from amr.invokers.context import Context, LogSink
 from amr.invokers.failures import describe_failure
 from amr.invokers.registry import Registry
+from amr.jobspec.job import JobSpec
+from amr.jobspec.sources import FunctionSource
 from amr.reducers import builtin_reducer, is_builtin
 from amr.shuffle.keys import Key, as_given, as_key, order_of
-from amr.spec.job import JobSpec
-from amr.spec.sources import FunctionSource
 from amr.stages.keyed import keyed_reducer, outputs_of
 from amr.stages.mapper import plain_mapper
 from amr.stages.pairs import PairsMapper

@@ -8,15 +8,15 @@ from typing import Any
 import orjson
 
 from amr.errors import UsageError
+from amr.report.known_tasks import check_task
+from amr.report.task_details import EarlierFailure, TaskDetails, TaskOutput, TaskState
+from amr.report.task_facts import TaskFacts, read_facts, state_of
 from amr.session import Session
 from amr.shuffle.mapped import Table
 from amr.storage.info import SourceError
 from amr.storage.spilled import load_spilled, spilled_path
 from amr.store.events import Event, Found, find_newest
-from amr.store.known_tasks import check_task
 from amr.store.status import JobStatus, read_failure
-from amr.store.task_details import EarlierFailure, TaskDetails, TaskOutput, TaskState
-from amr.store.task_facts import TaskFacts, read_facts, state_of
 from amr.task import Stage, field_of, level_of, nodes_above, read_task, shown_task
 from amr.wording import quoted
 

@@ -5,6 +5,7 @@
 ``redis_target``  its target with a stream that no other test uses
 ``redis_url``     the same as a URL
 ``redis_client``  a client of it
+``bench``         drives the scripts on that stream
 ``redis_cluster`` a running Redis Cluster of three nodes, shared by the session
 ``new_redis``     starts more servers for a test that kills, restarts or configures its own
 """
@@ -27,6 +28,7 @@ from amr.redis_url import RedisTarget
 from amr.store.connection import connect
 from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_server import RedisServer, redis_binaries, redis_version
+from tests.support.store_bench import StoreBench
 
 STORE_TESTS = Path(__file__).parent / "store"
 
@@ -117,3 +119,11 @@ def short_directory() -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def bench(redis_target: RedisTarget) -> Iterator[StoreBench]:
+    """Drives the scripts of a fresh stream."""
+    bench = StoreBench(redis_target)
+    yield bench
+    bench.link.close()

@@ -15,9 +15,10 @@ PACKAGE = ROOT / "amr"
 #: stands lower than the rest of it. A top module that is not named here is on floor 1, whose
 #: modules may import each other; other parts on one floor may not.
 FLOORS = {
-    "spec": 1.25,
+    "jobspec": 1.25,
     "storage": 1.5,
     "store": 2.0,
+    "report": 2.25,
     "invokers": 2.0,
     "sources": 2.0,
     "shuffle": 2.0,

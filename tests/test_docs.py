@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import amr
+from amr.jobspec.job import JobSpec
 from amr.settings import VARIABLES
-from amr.spec.job import JobSpec
 from amr.store.keys import JOB_KEYS, STREAM_KEYS
 from amr.store.loader import load_scripts
 

@@ -12,11 +12,11 @@ import pytest
 from amr.client import Client
 from amr.errors import JobFailedError
 from amr.invokers.registry import Registry
+from amr.jobspec.file import load_job
+from amr.jobspec.job import parse_job
 from amr.local_run import LocalInstance
 from amr.local_run import run as run_here
 from amr.sequential import SequentialRun
-from amr.spec.file import load_job
-from amr.spec.job import parse_job
 from amr.wire import NotJsonError
 from amr.worker.order import Functions
 from tests.mapreduce.conftest import FUNCTIONS

@@ -10,7 +10,7 @@ from amr.log import one_line
 from amr.wire import dumps
 
 if TYPE_CHECKING:
-    from amr.store.error_groups import ErrorGroup
+    from amr.report.error_groups import ErrorGroup
     from amr.store.status import FailedTask, SkippedRecord
 
 _SHOWN_INPUT = 500

@@ -52,7 +52,7 @@ def invoke_function(
 ) -> None:
     """Call one function here, as a worker would, and print its output."""
     from amr.errors import PermanentError, UsageError
-    from amr.spec.file import parse_json
+    from amr.jobspec.file import parse_json
     from amr.task import Task
     from amr.wire import dumps
 

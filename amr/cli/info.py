@@ -26,7 +26,7 @@ Finding = tuple[str, str, str]
 
 def schema() -> None:
     """Print the JSON Schema of job.json."""
-    from amr.spec.job import json_schema
+    from amr.jobspec.job import json_schema
 
     put_json(json_schema())
 

@@ -24,7 +24,7 @@ from amr.cli.output import check_output, put, say
 
 if TYPE_CHECKING:
     from amr.client import Client
-    from amr.spec.job import JobSpec
+    from amr.jobspec.job import JobSpec
 
 
 def invoke(
@@ -66,8 +66,8 @@ def invoke(
     """Submit a job and print its id; with --wait, its result."""
     from amr.cli.follow import wait_for_result
     from amr.errors import UnconfirmedError
-    from amr.spec.file import load_job
-    from amr.spec.parameters import read_parameters
+    from amr.jobspec.file import load_job
+    from amr.jobspec.parameters import read_parameters
 
     path = _one_of(job, job_option)
     if not wait and (timeout is not None or output is not None):
@@ -141,8 +141,8 @@ def _one_of(job: str | None, job_option: str | None) -> str:
 def _check_functions(client: Client, spec: JobSpec, path: str, functions: str | None) -> None:
     """Checks the names against what is served, or against the local directory while nothing is."""
     from amr.cli.options import load_registry
+    from amr.jobspec.job import check_functions
     from amr.settings import functions_directory
-    from amr.spec.job import check_functions
 
     served = client.served_functions()
     if served is not None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from amr.invokers.base import Invoker
     from amr.invokers.registry import Registry
     from amr.job_handle import Job
-    from amr.spec.job import JobSpec
+    from amr.jobspec.job import JobSpec
     from amr.task import Task
 
 
@@ -66,7 +66,7 @@ def _read_job(job: Job) -> tuple[JobSpec, bytes]:
     import orjson
 
     from amr.errors import UnknownJobError
-    from amr.spec.job import JobSpec
+    from amr.jobspec.job import JobSpec
 
     job.status()
     source = job.inspector.source(job.id)

@@ -23,7 +23,7 @@ from amr.cli.options import (
 from amr.cli.output import check_output, put_result, say
 
 if TYPE_CHECKING:
-    from amr.spec.job import JobSpec
+    from amr.jobspec.job import JobSpec
     from amr.worker.order import Functions
 
 JobFile = Annotated[str, typer.Argument(metavar="JOB", help="job.json, or - for standard input.")]
@@ -45,10 +45,10 @@ def run(
     """Run a job here and now, on a private Redis, and print its result."""
     from amr.cli.follow import wait_for_result
     from amr.client import Client
+    from amr.jobspec.file import load_job
+    from amr.jobspec.job import check_functions
+    from amr.jobspec.parameters import read_parameters
     from amr.local_run import LocalInstance
-    from amr.spec.file import load_job
-    from amr.spec.job import check_functions
-    from amr.spec.parameters import read_parameters
 
     level = set_up_log(verbose)
     check_output(output)

@@ -14,11 +14,11 @@ from amr.durations import format_duration
 from amr.log import one_line
 
 if TYPE_CHECKING:
-    from amr.store.details import JobDetails
-    from amr.store.stages import StageStatus
+    from amr.report.details import JobDetails
+    from amr.report.stages import StageStatus
+    from amr.report.stragglers import Straggler
+    from amr.report.workers import WorkerStatus
     from amr.store.status import JobStatus
-    from amr.store.stragglers import Straggler
-    from amr.store.workers import WorkerStatus
 
 _STAGE_COLUMNS = ("stage", "waiting", "running", "done", "failed", "total", "tasks/s", "eta")
 _ROWS_MOST = 20

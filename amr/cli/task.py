@@ -11,7 +11,7 @@ from amr.cli.options import AsJson, JobId, RedisUrl, Streams, open_client
 from amr.cli.output import put, put_json, say
 
 if TYPE_CHECKING:
-    from amr.store.task_details import TaskDetails
+    from amr.report.task_details import TaskDetails
 
 
 def task(

@@ -13,8 +13,8 @@ from amr.log import one_line
 from amr.wire import dumps
 
 if TYPE_CHECKING:
+    from amr.report.task_details import Execution, TaskDetails, TaskOutput
     from amr.store.events import Event
-    from amr.store.task_details import Execution, TaskDetails, TaskOutput
 
 #: Of each kind of lines; --json has all of them.
 _LINES_MOST = 20

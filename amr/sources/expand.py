@@ -6,9 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any
 
-from amr.sources.records import RecordReader
-from amr.sources.splits import make_splits, whole
-from amr.spec.sources import (
+from amr.jobspec.sources import (
     ChainSource,
     FileSource,
     FilesSource,
@@ -18,6 +16,8 @@ from amr.spec.sources import (
     RangeSource,
     Source,
 )
+from amr.sources.records import RecordReader
+from amr.sources.splits import make_splits, whole
 from amr.storage.files import find_files
 
 #: Gives the outputs of another job, by its id.

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from amr.errors import SettingsError
-from amr.spec.sources import FileSource
+from amr.jobspec.sources import FileSource
 from amr.storage.files import open_file
 from amr.storage.info import FileInfo, SourceError
 

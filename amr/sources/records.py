@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 from amr import wire
+from amr.jobspec.source_fields import ColumnType
+from amr.jobspec.sources import CsvSource, FileSource, JsonlSource, LinesSource
 from amr.sources.parquet import read_rows
 from amr.sources.splits import Split, decode, read_header
-from amr.spec.source_fields import ColumnType
-from amr.spec.sources import CsvSource, FileSource, JsonlSource, LinesSource
 from amr.storage.files import open_file
 from amr.storage.info import FileInfo, SourceError
 

@@ -6,8 +6,8 @@ import csv
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
+from amr.jobspec.sources import CsvSource, FileSource, parse_source
 from amr.sources.parquet import row_groups
-from amr.spec.sources import CsvSource, FileSource, parse_source
 from amr.storage.files import find_files, open_file
 from amr.storage.info import FileInfo, SourceError
 

@@ -11,9 +11,9 @@ from amr.errors import PermanentError
 from amr.invokers.base import Function
 from amr.invokers.context import Context
 from amr.invokers.failures import describe_failure, note_call
+from amr.jobspec.job import JobSpec
 from amr.sources.records import RecordReader
 from amr.sources.splits import read_split
-from amr.spec.job import JobSpec
 from amr.stages.reading import reading_redis
 
 #: Counter of the records that were met, bad ones included.

@@ -12,9 +12,9 @@ from amr.invokers.chain import Chain
 from amr.invokers.context import Context
 from amr.invokers.failures import note_call
 from amr.invokers.registry import Registry
+from amr.jobspec.job import JobSpec
 from amr.sources.records import RecordReader
 from amr.sources.splits import read_split
-from amr.spec.job import JobSpec
 from amr.stages.bad_records import RecordByRecord, SkippedOf
 from amr.stages.wrapper import Wrapper
 

@@ -6,7 +6,7 @@ from amr import wire
 from amr.invokers.base import Function
 from amr.invokers.context import Context
 from amr.invokers.registry import Registry
-from amr.spec.job import JobSpec
+from amr.jobspec.job import JobSpec
 from amr.stages.mapper import find_mapper, records_of
 from amr.stages.wrapper import Wrapper
 

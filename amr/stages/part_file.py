@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from amr import wire
 from amr.invokers.context import Context
+from amr.jobspec.job import JobSpec
+from amr.jobspec.output import part_path
 from amr.sinks.formats import count_outputs, encode
-from amr.spec.job import JobSpec
-from amr.spec.output import part_path
 from amr.storage.files import open_file
 from amr.storage.publish import PublishError, publish
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from amr.jobspec.job import JobSpec
 from amr.shuffle.folds import Fold
 from amr.shuffle.keys import Key
 from amr.shuffle.mapped import Part, Table, part_name
 from amr.shuffle.merge import merge, merge_folded
 from amr.shuffle.ranges import KeyRange, key_range
 from amr.shuffle.runs import Block, read_blocks
-from amr.spec.job import JobSpec
 from amr.stages.reading import reading_redis
 from amr.stages.reduce_input import MissingOutputError
 from amr.storage.files import open_file

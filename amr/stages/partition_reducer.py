@@ -14,10 +14,10 @@ from amr.invokers.context import Context
 from amr.invokers.failures import note_call
 from amr.invokers.local import LocalInvoker
 from amr.invokers.registry import Registry
+from amr.jobspec.job import JobSpec
 from amr.reducers import Reduce, builtin_reducer, is_builtin
 from amr.shuffle.folds import find_last_fold
 from amr.shuffle.keys import Key, as_given
-from amr.spec.job import JobSpec
 from amr.stages.keyed import check_reducer, keyed_reducer, outputs_of
 from amr.stages.part_file import write_part
 from amr.stages.partition import PartitionGroups

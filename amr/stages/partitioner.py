@@ -8,9 +8,9 @@ from typing import Any
 
 from amr.errors import PermanentError
 from amr.invokers.registry import Registry
+from amr.jobspec.shuffle import ShuffleSpec
 from amr.shuffle.collect import PartitionsOf
 from amr.shuffle.keys import Key, as_given, partitions_by_hash
-from amr.spec.shuffle import ShuffleSpec
 from amr.stages.keyed import keyed_function
 
 #: Keys whose partition by a user's function is remembered.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from amr import wire
+from amr.jobspec.job import JobSpec
 from amr.reducers import is_builtin
-from amr.spec.job import JobSpec
 from amr.store.inspect import Inspector
 
 

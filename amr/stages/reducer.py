@@ -7,8 +7,8 @@ import orjson
 from amr.errors import PermanentError
 from amr.invokers.base import Invoker
 from amr.invokers.registry import Registry
+from amr.jobspec.job import JobSpec
 from amr.reducers import is_builtin
-from amr.spec.job import JobSpec
 from amr.stages.own_reducer import OwnReducer
 from amr.stages.partition_reducer import PartitionReducer
 from amr.stages.tree import TreeReducer

@@ -14,13 +14,13 @@ from amr.invokers.base import Function, Invoker
 from amr.invokers.context import Context
 from amr.invokers.failures import note_call
 from amr.invokers.registry import Registry
+from amr.jobspec.job import JobSpec
 from amr.reducers import Reduce, builtin_combiner, is_builtin
 from amr.shuffle import collect, folds
 from amr.shuffle.collect import Collector, PairError
 from amr.shuffle.folds import Fold, find_fold
 from amr.shuffle.keys import Key, as_key
 from amr.shuffle.mapped import Mapped, lay_out, name_parts, pack
-from amr.spec.job import JobSpec
 from amr.stages.bad_records import RecordByRecord, SkippedOf
 from amr.stages.keyed import keyed_function
 from amr.stages.mapper import find_mapper, plain_mapper, records_of

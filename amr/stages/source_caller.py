@@ -11,8 +11,8 @@ from amr.errors import JobSpecError, PermanentError, RetryLater, UsageError
 from amr.inputs import make_chunks, pack_items
 from amr.invokers.base import Function
 from amr.invokers.context import Context
-from amr.spec.job import JobSpec
-from amr.spec.sources import FunctionSource
+from amr.jobspec.job import JobSpec
+from amr.jobspec.sources import FunctionSource
 from amr.stages.reading import reading_redis
 from amr.stages.wrapper import Wrapper
 from amr.states import LIVE_STATES

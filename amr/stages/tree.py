@@ -11,7 +11,7 @@ import asyncio
 
 from amr.invokers.base import Invoker
 from amr.invokers.context import Context
-from amr.spec.job import JobSpec
+from amr.jobspec.job import JobSpec
 from amr.stages.reading import reading_redis
 from amr.stages.reduce_input import (
     MissingOutputError,

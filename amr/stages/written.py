@@ -7,7 +7,7 @@ import asyncio
 from amr import wire
 from amr.invokers.base import Invoker
 from amr.invokers.context import Context
-from amr.spec.job import JobSpec
+from amr.jobspec.job import JobSpec
 from amr.stages.part_file import write_part
 from amr.stages.wrapper import Wrapper
 

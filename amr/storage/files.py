@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import IO, cast
 
 from amr.errors import SettingsError
-from amr.spec.source_fields import is_url
+from amr.jobspec.source_fields import is_url
 from amr.storage.info import FileInfo, SourceError
 from amr.storage.objects import find_objects, open_object
 

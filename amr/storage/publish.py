@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from amr.errors import TaskError
-from amr.spec.source_fields import is_url
+from amr.jobspec.source_fields import is_url
 from amr.storage.objects import object_size, put_object
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amr.errors import RedisUnsuitableError, UnconfirmedError
-from amr.spec.fields import Durability
+from amr.jobspec.fields import Durability
 from amr.store.connection import ResponseError
 from amr.store.link import Call, Link, same
 from amr.store.replies import Code, Reply

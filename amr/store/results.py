@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from amr.errors import UnknownJobError, UsageError
-from amr.spec.job import JobSpec
+from amr.jobspec.job import JobSpec
 from amr.states import JobState
 from amr.store.inspect import Inspector
 from amr.store.status import JobStatus

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from amr.spec.fields import Durability
+from amr.jobspec.fields import Durability
 from amr.states import LIVE_STATES, JobState
 from amr.task import shown_task
 

@@ -42,7 +42,7 @@ class RunningTasks:
         return seen
 
     def told(self) -> dict[str, dict[str, Any]]:
-        """Returns what a heartbeat tells of each worker; ``store/workers.py`` reads it.
+        """Returns what a heartbeat tells of each worker; ``report/workers.py`` reads it.
 
         ``entry`` and ``for_s`` are of a task that runs on the worker's main thread, or alone;
         ``calls`` counts async and HTTP calls; a worker that runs nothing has neither.

@@ -6,7 +6,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from amr.spec.source_fields import is_url
+from amr.jobspec.source_fields import is_url
 from amr.states import JobState
 from amr.store.inspect import Inspector
 from amr.task import job_of_store_folder

@@ -10,8 +10,8 @@ import orjson
 from amr.errors import PermanentError
 from amr.invokers.base import Invoker
 from amr.invokers.registry import Registry
-from amr.spec.job import JobSpec
-from amr.spec.sources import FunctionSource, OutputsSource
+from amr.jobspec.job import JobSpec
+from amr.jobspec.sources import FunctionSource, OutputsSource
 from amr.stages.reducer import make_reducer
 from amr.stages.shuffle_mapper import make_map_invoker
 from amr.stages.source_caller import Follower, Gather, SourceCaller

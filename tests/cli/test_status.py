@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from amr.cli.status_tables import show_status, show_workers, shown_work
-from amr.store.details import JobDetails
-from amr.store.stages import StageStatus
-from amr.store.stragglers import Straggler
-from amr.store.workers import RunningTask, WorkerStatus
+from amr.report.details import JobDetails
+from amr.report.stages import StageStatus
+from amr.report.stragglers import Straggler
+from amr.report.workers import RunningTask, WorkerStatus
 from tests.cli.conftest import WriteJob
 from tests.cli.test_progress import RUNNING
 from tests.support.cli import amr

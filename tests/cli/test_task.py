@@ -12,9 +12,9 @@ import pytest
 
 from amr.cli.task_lines import describe_task, next_steps
 from amr.client import Client
+from amr.report.task_details import EarlierFailure, Execution, TaskDetails, TaskOutput
 from amr.store.events import Event
 from amr.store.status import SkippedRecord
-from amr.store.task_details import EarlierFailure, Execution, TaskDetails, TaskOutput
 from amr.task import node_number
 from tests.cli.conftest import WriteJob
 from tests.cli.test_progress import RUNNING

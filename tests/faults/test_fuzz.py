@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from amr.client import Client
 from amr.errors import FunctionsError, JobSpecError, UsageError
 from amr.invokers.registry import Registry
+from amr.jobspec.file import load_job, parse_json
+from amr.jobspec.job import JobSpec, parse_job
+from amr.jobspec.sources import FunctionSource
 from amr.redis_url import RedisTarget
-from amr.spec.file import load_job, parse_json
-from amr.spec.job import JobSpec, parse_job
-from amr.spec.sources import FunctionSource
 from amr.store.connection import connect
-from tests.spec.test_job import EVERY_FIELD
+from tests.jobspec.test_job import EVERY_FIELD
 from tests.support.cli import amr
 
 ROOT = Path(__file__).parents[2]

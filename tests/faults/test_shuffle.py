@@ -15,8 +15,8 @@ import orjson
 import pytest
 
 from amr.invokers.registry import Registry
+from amr.jobspec.job import parse_job
 from amr.sequential import SequentialRun
-from amr.spec.job import parse_job
 from tests.conftest import NewRedis
 from tests.faults.conftest import NewCase
 from tests.mapreduce.conftest import FUNCTIONS

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from amr.client import Client
 from amr.invokers.registry import Registry
+from amr.jobspec.job import parse_job
 from amr.redis_url import RedisTarget
 from amr.sequential import SequentialRun
 from amr.shuffle import runs
-from amr.spec.job import parse_job
 from amr.stages import shuffle_mapper
 from tests.mapreduce.conftest import FUNCTIONS
 from tests.support.pretend_workers import WORKERS, PretendWorkers

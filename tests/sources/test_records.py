@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from amr.jobspec.sources import Inputs, parse_source
 from amr.sources.expand import expand, expected_items
 from amr.sources.records import RecordReader
 from amr.sources.splits import Split, read_split
-from amr.spec.sources import Inputs, parse_source
 from amr.storage.info import SourceError
 
 NO_RESET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)

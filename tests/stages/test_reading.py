@@ -10,8 +10,8 @@ import pytest
 from amr.errors import RetryLater
 from amr.invokers.context import Context, LogSink
 from amr.invokers.registry import Registry
+from amr.jobspec.job import parse_job
 from amr.redis_url import RedisTarget, parse_redis_url
-from amr.spec.job import parse_job
 from amr.stages.reducer import make_reducer
 from amr.store.connection import ResponseError
 from amr.store.inspect import Inspector

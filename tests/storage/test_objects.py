@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from amr.client import Client
+from amr.jobspec.sources import parse_source
 from amr.local_run import LocalInstance
 from amr.sources.expand import expand
 from amr.sources.records import RecordReader
 from amr.sources.splits import Split, read_split
-from amr.spec.sources import parse_source
 from amr.storage.files import find_files, open_file
 from amr.storage.info import SourceError
 from amr.storage.objects import put_object

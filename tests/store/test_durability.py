@@ -6,8 +6,8 @@ import pytest
 
 from amr.controller import submit
 from amr.errors import RedisUnsuitableError, UnconfirmedError
-from amr.spec.fields import Durability
-from amr.spec.job import parse_job
+from amr.jobspec.fields import Durability
+from amr.jobspec.job import parse_job
 from amr.store.connection import connect
 from amr.store.durability import Confirmer
 from amr.store.inspect import Inspector

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from amr.spec import fields
-from amr.spec.fields import NOT_GIVEN, Check
-from amr.spec.objects import SpecObject
+from amr.jobspec import fields
+from amr.jobspec.fields import NOT_GIVEN, Check
+from amr.jobspec.objects import SpecObject
 
 _Duration = Annotated[float, Check(fields.duration, fields.DURATION_SCHEMA)]
 

@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from amr.states import JobState
-from amr.store.details import DetailReader, JobDetails
-from amr.store.events import Event
-from amr.store.stages import (
+from amr.report.details import DetailReader, JobDetails
+from amr.report.stages import (
     Left,
     Mark,
     StageFacts,
@@ -19,6 +17,8 @@ from amr.store.stages import (
     recent_rate,
     stages_of,
 )
+from amr.states import JobState
+from amr.store.events import Event
 from amr.store.status import JobStatus
 from amr.task import Task
 from tests.support.store_bench import StoreBench

@@ -12,9 +12,9 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, ValidationError
 
-from amr.spec import source_fields as fields
-from amr.spec.fields import FUNCTION_SCHEMA, Check, Earlier, function_name
-from amr.spec.objects import MistakesInsideError, SpecObject, Untitled, mistakes_of
+from amr.jobspec import source_fields as fields
+from amr.jobspec.fields import FUNCTION_SCHEMA, Check, Earlier, function_name
+from amr.jobspec.objects import MistakesInsideError, SpecObject, Untitled, mistakes_of
 from amr.suggest import did_you_mean
 from amr.wording import found, quoted
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from amr import UsageError
+from amr.report.task_details import TaskOutput
 from amr.shuffle.mapped import lay_out, name_parts
 from amr.storage.spilled import spill
-from amr.store.task_details import TaskOutput
 from amr.store.transitions import Done
 from amr.task import Task, node_number
-from tests.store.conftest import Look
+from tests.report.conftest import Look
 from tests.support.store_bench import StoreBench
 
 

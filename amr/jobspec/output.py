@@ -6,8 +6,8 @@ import re
 from string import Formatter
 from typing import Any
 
-from amr.spec.fields import Earlier
-from amr.spec.source_fields import paths
+from amr.jobspec.fields import Earlier
+from amr.jobspec.source_fields import paths
 from amr.suggest import did_you_mean
 from amr.wording import found, quoted
 

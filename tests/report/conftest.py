@@ -1,4 +1,4 @@
-"""A fresh stream a test, on every version of Redis that the machine has."""
+"""What is told of a task, as the tests of it look."""
 
 from __future__ import annotations
 
@@ -7,18 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from amr.client import Client
-from amr.redis_url import RedisTarget
-from amr.store.task_details import TaskDetails
+from amr.report.task_details import TaskDetails
 from tests.support.store_bench import StoreBench
 
 Look = Callable[..., TaskDetails]
-
-
-@pytest.fixture
-def bench(redis_target: RedisTarget) -> Iterator[StoreBench]:
-    bench = StoreBench(redis_target)
-    yield bench
-    bench.link.close()
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from amr.report.stragglers import suspects_of
+from amr.report.task_details import Execution, TaskState
+from amr.report.workers import tellings_of
 from amr.states import JobState
 from amr.store.fleet import Fleet, read_time
 from amr.store.keys import Keys
 from amr.store.link import Call, Link, same
 from amr.store.status import Flight, JobStatus, read_flight
-from amr.store.stragglers import suspects_of
-from amr.store.task_details import Execution, TaskState
-from amr.store.workers import tellings_of
 from amr.task import Stage, field_of, level_of, nodes_above
 
 

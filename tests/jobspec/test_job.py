@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amr.errors import JobSpecError
-from amr.spec.job import JobSpec, RetryPolicy, Tolerate, check_functions, parse_job
+from amr.jobspec.job import JobSpec, RetryPolicy, Tolerate, check_functions, parse_job
 
 EVERY_FIELD = {
     "mapper": "pi.mapper",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.spec.test_job import job
+from tests.jobspec.test_job import job
 
 
 def test_the_default_longest_backoff_follows_a_longer_backoff() -> None:

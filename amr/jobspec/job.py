@@ -10,15 +10,14 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from amr.errors import JobSpecError, Problem, UsageError
-from amr.reducers import is_builtin
-from amr.spec import fields
-from amr.spec.fields import NOT_GIVEN, Check, Tolerate
-from amr.spec.objects import MistakesInsideError, SpecObject, Untitled, mistakes_of
-from amr.spec.output import OUTPUT_SCHEMA, output_path
-from amr.spec.retry import RetryPolicy
-from amr.spec.shuffle import ShuffleSpec, shuffle_of, shuffle_schema
-from amr.spec.source_fields import under
-from amr.spec.sources import (
+from amr.jobspec import fields
+from amr.jobspec.fields import NOT_GIVEN, Check, Tolerate
+from amr.jobspec.objects import MistakesInsideError, SpecObject, Untitled, mistakes_of
+from amr.jobspec.output import OUTPUT_SCHEMA, output_path
+from amr.jobspec.retry import RetryPolicy
+from amr.jobspec.shuffle import ShuffleSpec, shuffle_of, shuffle_schema
+from amr.jobspec.source_fields import under
+from amr.jobspec.sources import (
     FunctionSource,
     Inputs,
     OutputsSource,
@@ -26,6 +25,7 @@ from amr.spec.sources import (
     input_source,
     source_definitions,
 )
+from amr.reducers import is_builtin
 from amr.suggest import did_you_mean
 from amr.wording import found, json_path, quoted
 
@@ -48,7 +48,7 @@ def next_job(value: Any, _: fields.Earlier) -> JobSpec | None:
 
 
 class JobSpec(SpecObject):
-    """A job as asked for: made by :func:`parse_job` or ``amr.spec.file.load_job``.
+    """A job as asked for: made by :func:`parse_job` or ``amr.jobspec.file.load_job``.
 
     Fields are named as in job.json, with ``_s`` added to durations, which are held in seconds.
     A limit of None (``timeout_s``, ``reduce_timeout_s``, ``deadline_s``) is no limit.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from amr.report.stages import StageFacts, StageStatus, stages_of
+from amr.report.stragglers import Straggler, find_stragglers
+from amr.report.workers import WorkerStatus, tellings_of, worker_statuses
 from amr.store.events import newest_events
 from amr.store.fleet import Fleet, read_time
 from amr.store.inspect import Inspector
 from amr.store.keys import Keys
 from amr.store.link import Call, Link, same
-from amr.store.stages import StageFacts, StageStatus, stages_of
 from amr.store.status import JobStatus, read_flight
-from amr.store.stragglers import Straggler, find_stragglers
-from amr.store.workers import WorkerStatus, tellings_of, worker_statuses
 
 #: Events that are looked through for the rate. Beside those that tell it there may be retries.
 _EVENTS_MOST = 300

@@ -1,4 +1,4 @@
-"""The checks of the fields of source objects; see ``amr/spec/fields.py`` for what a check is."""
+"""The checks of the fields of source objects; see ``amr/jobspec/fields.py`` for what a check is."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from amr import wire
+from amr.jobspec.fields import Earlier
+from amr.jobspec.objects import MistakesInsideError, Place
 from amr.sizes import SIZE_FORMS, parse_size
-from amr.spec.fields import Earlier
-from amr.spec.objects import MistakesInsideError, Place
 from amr.suggest import did_you_mean
 from amr.wording import found, quoted
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from amr.errors import JobSpecError
-from amr.spec.job import check_functions
-from tests.spec.test_job import job, mistake
+from amr.jobspec.job import check_functions
+from tests.jobspec.test_job import job, mistake
 
 
 def test_a_chain_names_each_of_its_functions() -> None:

@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from amr.errors import JobSpecError
-from amr.spec.file import MAX_DEPTH, load_job, parse_json
-from amr.spec.job import JobSpec, parse_job
+from amr.jobspec.file import MAX_DEPTH, load_job, parse_json
+from amr.jobspec.job import JobSpec, parse_job
 
 JOBS = Path(__file__).parents[2] / "jobs"
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from amr.jobspec.job import JobSpec, json_schema
+from amr.jobspec.sources import SOURCES, CsvSource, parse_source
 from amr.sizes import parse_size
-from amr.spec.job import JobSpec, json_schema
-from amr.spec.sources import SOURCES, CsvSource, parse_source
-from tests.spec.test_job import job, mistake, mistakes
+from tests.jobspec.test_job import job, mistake, mistakes
 
 GOOD: list[dict[str, Any]] = [
     {"range": 5},

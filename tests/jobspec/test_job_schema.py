@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from amr.spec.job import json_schema, parse_job
-from tests.spec.test_job import EVERY_FIELD
+from amr.jobspec.job import json_schema, parse_job
+from tests.jobspec.test_job import EVERY_FIELD
 
 
 def test_the_schema_describes_every_field_under_its_json_name() -> None:

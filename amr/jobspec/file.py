@@ -23,8 +23,8 @@ from typing import Any
 import orjson
 
 from amr.errors import JobSpecError, Problem
-from amr.spec.job import JobSpec, parse_job
-from amr.spec.parameters import fill_in
+from amr.jobspec.job import JobSpec, parse_job
+from amr.jobspec.parameters import fill_in
 from amr.wording import json_path, quoted
 
 MAX_DEPTH = 64

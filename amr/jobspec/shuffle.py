@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from amr.jobspec import fields
+from amr.jobspec.fields import Check, Earlier
+from amr.jobspec.objects import MistakesInsideError, SpecObject, Untitled, mistakes_of
 from amr.reducers import is_builtin, is_opaque
-from amr.spec import fields
-from amr.spec.fields import Check, Earlier
-from amr.spec.objects import MistakesInsideError, SpecObject, Untitled, mistakes_of
 from amr.wording import found, quoted
 
 #: Ways to choose a key's partition that are no function's name.

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from amr.report.workers import Telling
 from amr.store.fleet import Fleet, Held
 from amr.store.inspect import Inspector
-from amr.store.workers import Telling
 from amr.task import Stage, Task, field_of, shown_task
 
 #: Times the 95th percentile of the stage's tasks; what ``backup.lua`` gives a second execution.

@@ -8,10 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
-from amr.store import fleet, stragglers
-from amr.store.details import DetailReader
-from amr.store.stragglers import Straggler
-from amr.store.workers import RunningTask, WorkerStatus, read_workers
+from amr.report import stragglers
+from amr.report.details import DetailReader
+from amr.report.stragglers import Straggler
+from amr.report.workers import RunningTask, WorkerStatus, read_workers
+from amr.store import fleet
 from amr.task import Task
 from tests.support.store_bench import StoreBench
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amr.store.error_groups import ErrorGroup, group_errors
+from amr.report.error_groups import ErrorGroup, group_errors
 from amr.store.status import FailedTask, SkippedRecord
 
 

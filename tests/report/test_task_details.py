@@ -11,8 +11,8 @@ from amr import UsageError
 from amr.store import events
 from amr.store.fleet import Fleet, Held
 from amr.store.transitions import Done
-from tests.store.conftest import Look
-from tests.store.test_workers import beat, entry, held_for
+from tests.report.conftest import Look
+from tests.report.test_workers import beat, entry, held_for
 from tests.support.store_bench import StoreBench
 
 ERROR = b'{"type":"E","message":"broken","traceback":"File x","worker":"w1"}'

@@ -18,10 +18,10 @@ from pydantic_core import CoreSchema, core_schema
 
 from amr import wire
 from amr.durations import DURATION_PATTERN, format_duration, parse_duration
+from amr.jobspec.objects import MistakesInsideError, unknown_fields
 from amr.rates import MAX_RATE, RATE_PATTERN, parse_rate
 from amr.reducers import NAMES, is_builtin, is_known
 from amr.sizes import SIZE_FORMS, parse_size
-from amr.spec.objects import MistakesInsideError, unknown_fields
 from amr.suggest import did_you_mean
 from amr.wording import found, quoted
 
