@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
@@ -65,7 +66,7 @@ def _model_at(model: type[BaseModel], place: Place) -> type[BaseModel]:
     """Returns the model of the object that the last step of ``place`` is in."""
     for key in place[:-1]:
         inner: Any = model.model_fields[str(key)].annotation
-        model = inner
+        model = next((each for each in get_args(inner) if each is not NoneType), inner)
     return model
 
 
