@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bare_loop import run_bare_loop
 from benchmarks.data_measures import shuffle, sort, wordcount
 from benchmarks.figures import Bench, Figure, worker_pids
-from benchmarks.functions.bench import pi
-
-_PI_POINTS_A_MS = 11_400
+from benchmarks.ideal import PI_POINTS_A_MS, ideal_s
+from benchmarks.peak import Peak
 
 
 def noop(bench: Bench, tasks: int = 100_000, runs: int = 3) -> Iterator[Figure]:
@@ -38,8 +34,8 @@ def million(bench: Bench, tasks: int = 1_000_000) -> Iterator[Figure]:
     """A million no-op tasks: rate, Redis memory beyond the outputs, worker memory."""
     raw = bench.raw()
     before = raw.info("memory")["used_memory"]
-    peak = _Peak(lambda: raw.info("memory")["used_memory"])
-    workers = _Peak(_worker_memory)
+    peak = Peak(lambda: raw.info("memory")["used_memory"])
+    workers = Peak(_worker_memory)
     first = _worker_memory()
     with peak, workers:
         started = time.perf_counter()
@@ -67,11 +63,11 @@ def latency(bench: Bench, runs: int = 300) -> Iterator[Figure]:
 def efficiency(bench: Bench) -> Iterator[Figure]:
     """CPU-bound tasks against two plain processes that share the same calls between them."""
     for task_ms, tasks in ((2, 200), (50, 40), (200, 20)):
-        points = _PI_POINTS_A_MS * task_ms
+        points = PI_POINTS_A_MS * task_ms
         ratios = []
         for _ in range(5):
-            ideal_s = _ideal_s(points, tasks, bench.workers)
-            ratios.append(ideal_s / _job_s(bench, "bench.pi", [points] * tasks))
+            best_s = ideal_s(points, tasks, bench.workers)
+            ratios.append(best_s / _job_s(bench, "bench.pi", [points] * tasks))
         name = f"Pi, {tasks} tasks of about {task_ms} ms: of {bench.workers} ideal cores"
         yield Figure(name, statistics.median(ratios), "ratio")
         yield Figure("    the best of 5", max(ratios), "ratio")
@@ -119,43 +115,6 @@ def _job_s(bench: Bench, mapper: str, inputs: Any) -> float:
     return time.perf_counter() - started
 
 
-def _ideal_s(points: int, tasks: int, workers: int) -> float:
-    """Returns the seconds in which plain processes make the same calls.
-
-    They share nothing but a counter of the calls that are left, so that none waits for another.
-    Like workers they are fresh interpreters that have made a call before.
-    """
-    context = multiprocessing.get_context("spawn")
-    start = context.Barrier(workers + 1)
-    end = context.Barrier(workers + 1)
-    left = context.Value("i", tasks)
-    processes = [
-        context.Process(target=_compute, args=(points, left, start, end)) for _ in range(workers)
-    ]
-    for process in processes:
-        process.start()
-    start.wait()
-    started = time.perf_counter()
-    end.wait()
-    elapsed_s = time.perf_counter() - started
-    for process in processes:
-        process.join()
-    return elapsed_s
-
-
-def _compute(points: int, left: Any, start: Barrier, end: Barrier) -> None:
-    pi(points)
-    start.wait()
-    while True:
-        with left.get_lock():
-            mine = left.value > 0
-            left.value -= mine
-        if not mine:
-            break
-        pi(points)
-    end.wait()
-
-
 def _worker_memory() -> int:
     """Returns the resident bytes of the largest worker."""
     sizes = [0]
@@ -166,24 +125,3 @@ def _worker_memory() -> int:
             continue
         sizes.append(int(status.split()[1]) * 4096)
     return max(sizes)
-
-
-class _Peak:
-    """Reads a figure five times a second while its block runs, and keeps the largest."""
-
-    def __init__(self, read: Callable[[], int]) -> None:
-        self._read = read
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self.most = 0
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._ended.wait(0.2):
-            self.most = max(self.most, self._read())

@@ -1,0 +1,1 @@
+"""The systems that are compared: one module each, with its set-up in the docstring."""
