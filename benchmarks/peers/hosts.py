@@ -53,7 +53,14 @@ class Host:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(ROOT),
+                    # Whatever they write, and no settings of this machine's user.
+                    "TMPDIR": str(self._folder),
+                    "HOME": str(self._folder),
+                    **environment,
+                },
                 start_new_session=True,
             )
 

@@ -26,7 +26,10 @@ _DAY_MS = 24 * 3600 * 1000
 # All threads of a process share it: a connection each, and some for the consumers.
 _CONNECTIONS = 2 * WAITS_AT_A_TIME
 
-_pool = redis.ConnectionPool.from_url(redis_url(), max_connections=_CONNECTIONS)
+# The client blocks for the result; redis-py 8 would end that after some seconds.
+_pool = redis.ConnectionPool.from_url(
+    redis_url(), max_connections=_CONNECTIONS, socket_timeout=None
+)
 _client = redis.Redis(connection_pool=_pool)
 _results = ResultBackend(client=_client)
 broker = RedisBroker(client=_client)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ class Lithops(Peer):
             config={
                 "lithops": {"backend": "localhost", "storage": "localhost"},
                 "localhost": {
+                    "runtime": sys.executable,
                     "version": self.backend_version,
                     "worker_processes": self.place.workers,
                 },

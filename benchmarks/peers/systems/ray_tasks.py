@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import tempfile
 from typing import Any, ClassVar
 
 from benchmarks.peers import functions
@@ -27,6 +28,7 @@ class RayTasks(Peer):
             num_cpus=self.place.workers,
             include_dashboard=False,
             log_to_driver=False,
+            _temp_dir=tempfile.gettempdir(),
             runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
         )
         if by_workload(False, computing=False, waiting=True):

@@ -37,7 +37,8 @@ class Rq(Peer):
         options = ("--worker-class", self.worker_class, "--logging-level", "WARNING")
         size = ("--num-workers", str(self.place.workers))
         self.launch("rq", "worker-pool", "--url", redis_url(), *size, *options)
-        self._queue = Queue(connection=redis.from_url(redis_url()))
+        # The client blocks for the result; redis-py 8 would end that after some seconds.
+        self._queue = Queue(connection=redis.from_url(redis_url(), socket_timeout=None))
 
     def map_reduce(self, mapper: str, inputs: list[Any], reducer: str) -> Any:
         data = [Queue.prepare_data(call, (mapper, body), timeout=_TIMEOUT_S) for body in inputs]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, ClassVar
 
-from saq import Queue
+from redis.asyncio import Redis
+from saq.queue.redis import RedisQueue
 
 from benchmarks.peers import functions
 from benchmarks.peers.interface import WAITS_AT_A_TIME, Peer, by_workload, redis_url
@@ -17,7 +19,11 @@ async def call(_context: Any, *, mapper: str, body: Any) -> Any:
     return await called(mapper, body)
 
 
-queue = Queue.from_url(redis_url())
+# Workers block until there is a job, each of their slots on a connection of its own; the defaults of
+# redis-py 8 would end that after some seconds, and allow too few connections.
+queue = RedisQueue(
+    Redis.from_url(redis_url(), socket_timeout=None, max_connections=2 * WAITS_AT_A_TIME)
+)
 settings = {
     "queue": queue,
     "functions": [call],
@@ -35,14 +41,21 @@ class Saq(Peer):
     def start(self) -> None:
         self.launch("saq", f"{__name__}.settings", "--workers", str(self.place.workers), "--quiet")
         self._loop = Loop()
-        self._loop.run(queue.connect())
+        self._loop.run(self._connect())
 
     def map_reduce(self, mapper: str, inputs: list[Any], reducer: str) -> Any:
         return self._loop.run(self._map_reduce(mapper, inputs, reducer))
 
+    async def _connect(self) -> None:
+        """Waits for the workers: jobs that a starting worker finds being taken, it sweeps away."""
+        await queue.connect()
+        while len((await queue.info())["workers"]) < self.place.workers:  # noqa: ASYNC110
+            # Nothing tells of them but the queue's own list.
+            await asyncio.sleep(_POLL_S)
+
     async def _map_reduce(self, mapper: str, inputs: list[Any], reducer: str) -> Any:
         calls = [{"mapper": mapper, "body": body} for body in inputs]
-        outputs = await queue.map(call.__name__, calls, timeout=0, poll_interval=_POLL_S)
+        outputs = await queue.map(call.__name__, calls, timeout=None, poll_interval=_POLL_S)
         return functions.reduced(reducer, outputs)
 
     def stop(self) -> None:
