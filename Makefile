@@ -3,12 +3,14 @@
 # The environment's own; PYTHON=… on the command line chooses what `setup` makes it from.
 VENV_PYTHON = .venv/bin/python
 STAMP = .venv/.installed
+PEERS = build/peers
+PEERS_STAMP = $(PEERS)/.venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults soak check bench
+.PHONY: help setup demo test faults soak check bench bench-peers
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13
 
 setup: $(STAMP) ## a virtual environment in .venv with everything that the other targets need
 
@@ -35,3 +37,10 @@ check: $(STAMP) ## format, lint and types
 
 bench: $(STAMP) ## the speed figures; takes some minutes
 	$(VENV_PYTHON) -m benchmarks
+
+bench-peers: $(PEERS_STAMP) ## amr beside its peers, in an environment of their own; takes hours
+	$(PEERS)/.venv/bin/python -m benchmarks.peers --json $(PEERS)/figures.jsonl
+
+$(PEERS_STAMP): pyproject.toml .ci/setup benchmarks/peers/requirements.txt
+	@sh .ci/setup $(PEERS)/.venv -r benchmarks/peers/requirements.txt -e '.[embedded,http]'
+	@touch $@

@@ -7,10 +7,16 @@ from collections.abc import Callable
 
 
 class Peak:
-    """Reads a figure five times a second while its block runs, and keeps the largest."""
+    """Reads a figure again and again while its block runs, and keeps the largest.
 
-    def __init__(self, read: Callable[[], int]) -> None:
+    Args:
+        read: gives the figure.
+        every_s: seconds between two readings.
+    """
+
+    def __init__(self, read: Callable[[], int], every_s: float = 0.2) -> None:
         self._read = read
+        self._every_s = every_s
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.most = 0
@@ -23,5 +29,5 @@ class Peak:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(0.2):
+        while not self._ended.wait(self._every_s):
             self.most = max(self.most, self._read())

@@ -74,6 +74,7 @@ def _write_corpus(corpus: Path, orders: Sequence[Order]) -> None:
 def _write(line: str, file: Path | None) -> None:
     print(line, flush=True)
     if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a") as lines:
             lines.write(line + "\n")
 

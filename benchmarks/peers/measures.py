@@ -20,6 +20,8 @@ from benchmarks.peers.orders import Order
 from benchmarks.peers.processes import descendants, memory_bytes
 
 _WAIT_S = 0.1
+#: Short, for a fast system needs its memory for milliseconds only.
+_REDIS_EVERY_S = 0.005
 _WARM_TASKS = 100
 #: Seconds that all workers have to take part in a job.
 _WARM_LIMIT_S = 20.0
@@ -125,7 +127,7 @@ def _words(bench: Bench, _order: Order) -> dict[str, float]:
 
 def _memory(bench: Bench, order: Order) -> dict[str, float]:
     system_before, redis_before = bench.system_bytes(), bench.redis_bytes()
-    system, stored = Peak(bench.system_bytes), Peak(bench.redis_bytes)
+    system, stored = Peak(bench.system_bytes), Peak(bench.redis_bytes, _REDIS_EVERY_S)
     with ExitStack() as watched:
         watched.enter_context(system)
         if bench.redis_client:

@@ -40,7 +40,7 @@ _FULL = (
     Order("noop", 1_000),
     Order("noop", 10_000, grows=True),
     Order("noop", 100_000, grows=True),
-    Order("memory", 10_000),
+    Order("memory", 2_000),
     Order("pi", 1_000, task_ms=2),
     Order("pi", 80, task_ms=50),
     Order("pi", 8, task_ms=1_000),

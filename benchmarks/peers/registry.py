@@ -31,8 +31,9 @@ NAMES = tuple(_CLASSES)
 def peer_class(name: str) -> type[Peer]:
     """Imports a system's module, and with it its library, and returns its class."""
     module, _, attribute = _CLASSES[name].partition(":")
-    found = getattr(importlib.import_module(f"benchmarks.peers.systems.{module}"), attribute)
-    assert issubclass(found, Peer)
+    found: type[Peer] = getattr(
+        importlib.import_module(f"benchmarks.peers.systems.{module}"), attribute
+    )
     return found
 
 

@@ -34,7 +34,9 @@ _GROUPS: dict[str, tuple[_Column, ...]] = {
     ),
     "What it takes": (
         _Column("start to first result", "startup", "seconds", "s"),
-        _Column("Redis at the peak, bytes/task", "memory", "redis_peak", digits=0),
+        _Column(
+            "Redis at the peak of {size:,} no-op, bytes/task", "memory", "redis_peak", digits=0
+        ),
         _Column("Redis afterwards, bytes/task", "memory", "redis_left", digits=0),
         _Column("all its processes, idle", "memory", "system_before", "MiB", 0),
         _Column("at the peak", "memory", "system_peak", "MiB", 0),

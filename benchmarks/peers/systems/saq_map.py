@@ -19,8 +19,8 @@ async def call(_context: Any, *, mapper: str, body: Any) -> Any:
     return await called(mapper, body)
 
 
-# Workers block until there is a job, each of their slots on a connection of its own; the defaults of
-# redis-py 8 would end that after some seconds, and allow too few connections.
+# Workers block until there is a job, for each job at a time on a connection of its own; redis-py 8
+# would end that after some seconds, and allows too few connections by itself.
 queue = RedisQueue(
     Redis.from_url(redis_url(), socket_timeout=None, max_connections=2 * WAITS_AT_A_TIME)
 )
