@@ -85,7 +85,7 @@ class Host:
         """Returns the host's answer.
 
         Raises:
-            TimeLimitError: it took longer than ``limit_s`` seconds; the host is of no more use.
+            TimeLimitError: it took longer than ``limit_s`` seconds; the host is killed.
             PeerError: the answer is an error, or the host has ended.
         """
         assert self._process.stdin is not None
@@ -98,6 +98,7 @@ class Host:
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             if not selector.select(limit_s):
+                self._process.kill()
                 raise TimeLimitError
         line = self._process.stdout.readline()
         if not line:
@@ -108,7 +109,7 @@ class Host:
         return answer
 
     def close(self) -> None:
-        """Ends the host, gently if it takes requests, and deletes its folder."""
+        """Ends the host with all that it started, and deletes its folder."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()

@@ -37,7 +37,8 @@ class Lithops(Peer):
     def map_reduce(self, mapper: str, inputs: list[Any], reducer: str) -> Any:
         call = partial(_call, mapper)
         reduce_all = partial(_reduce, reducer)
-        self._executor.map_reduce(call, inputs, reduce_all)
+        # An input that is a mapping would be taken for the arguments themselves.
+        self._executor.map_reduce(call, [{"body": body} for body in inputs], reduce_all)
         return self._executor.get_result()
 
     def stop(self) -> None:
