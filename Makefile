@@ -21,8 +21,8 @@ $(STAMP): pyproject.toml .ci/setup
 demo: $(STAMP) ## Monte Carlo Pi, on a Redis of its own
 	.venv/bin/amr run jobs/pi.json
 
-test: $(STAMP) ## every test
-	$(VENV_PYTHON) -m pytest
+test: $(STAMP) ## every test, in two processes: most of a test's time is waiting
+	$(VENV_PYTHON) -m pytest -n 2 --dist loadfile
 
 faults: $(STAMP) ## every fault, crash point and guard, whole; takes half an hour
 	$(VENV_PYTHON) -m pytest -m "long or not long" tests/faults
