@@ -278,11 +278,11 @@ class Job(JobControl):
                 # Before it is read: what is read then, whatever server has it, has been confirmed.
                 self._confirm(status)
             if status.partitions:
-                result = parts_json(inspector, self.id, status.partitions, version)
+                result = parts_json(inspector, status, version)
             elif status.has_reducer:
-                result = reduced_json(inspector, self.id, version)
+                result = reduced_json(inspector, status, version)
             else:
-                result = outputs_json(inspector, self.id, status.total, version)
+                result = outputs_json(inspector, status, version)
         if result is None:
             raise UnknownJobError(self.id)
         return result

@@ -13,6 +13,8 @@ from amr.errors import TaskError
 from amr.jobspec.source_fields import is_url
 from amr.storage.objects import object_size, put_object
 
+_BUFFER_BYTES = 1 << 20
+
 
 class PublishError(TaskError):
     """A file cannot be written, at the moment."""
@@ -58,7 +60,7 @@ def _publish_file(path: str, parts: Iterable[bytes], create_only: bool) -> Publi
     aside = Path(folder, f".{name}.{secrets.token_hex(6)}.tmp")
     try:
         aside.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as file:
+        with aside.open("wb", buffering=_BUFFER_BYTES) as file:
             file.writelines(parts)
             size = file.tell()
         is_ours = _put_in_place(aside, path, create_only)

@@ -15,7 +15,7 @@ from amr.store.status import JobStatus
 from amr.wire import join_lists
 
 
-def outputs_json(inspector: Inspector, job: str, total: int, version: int) -> bytes | None:
+def outputs_json(inspector: Inspector, status: JobStatus, version: int) -> bytes | None:
     """Returns the job's outputs in input order as JSON, or None when the job is not known.
 
     With ``on_failure`` other than ``fail`` these are the ``results`` of an object that also has the
@@ -23,16 +23,11 @@ def outputs_json(inspector: Inspector, job: str, total: int, version: int) -> by
 
     Of a job with batches or splits, these are the outputs of the records. One that writes files has
     their ``parts`` in place of results: ``{"path", "outputs", "bytes"}`` of each.
-
-    Args:
-        inspector: of the stream.
-        job: job id.
-        total: its inputs.
-        version: of the result.
     """
+    job = status.job
     failed = list(inspector.failures(job, version))
     missing = {failure.index for failure in failed}
-    outputs = inspector.outputs(job, total)
+    outputs = inspector.outputs(job, status.total)
     found = [output for at, output in outputs if output is not None and at not in missing]
     read = inspector.spec(job)
     if read is None:
@@ -54,35 +49,25 @@ def outputs_json(inspector: Inspector, job: str, total: int, version: int) -> by
     return b"{" + results + b',"failures":{"count":%d,"results":%b}}' % told
 
 
-def parts_json(inspector: Inspector, job: str, partitions: int, version: int) -> bytes | None:
+def parts_json(inspector: Inspector, status: JobStatus, version: int) -> bytes | None:
     """Returns the outputs of a shuffled job, partition by partition, or None when it is not known.
 
     Of one that writes files, these are ``{"parts": [{"path", "outputs", "bytes"}]}``.
-
-    Args:
-        inspector: of the stream.
-        job: job id.
-        partitions: how many there are.
-        version: of the result.
     """
-    found = inspector.result_parts(job, range(partitions), version)
-    read = inspector.spec(job)
+    found = inspector.result_parts(status.job, range(status.partitions), version)
     parts = [part for part in found if part is not None]
-    if read is None or len(parts) < partitions:
+    if len(parts) < status.partitions:
         return None
-    if read[0].get("output") is None:
-        return join_lists(parts)
-    return b"{" + _parts(parts) + b"}"
+    return b"{" + _parts(parts) + b"}" if status.writes_files else join_lists(parts)
 
 
-def reduced_json(inspector: Inspector, job: str, version: int) -> bytes | None:
+def reduced_json(inspector: Inspector, status: JobStatus, version: int) -> bytes | None:
     """Returns the output of a job's one reduce task, or None when it is not known.
 
     Of one that writes a file, this is ``{"parts": [{"path", "outputs", "bytes"}]}``.
     """
-    result = inspector.result(job, version)
-    read = inspector.spec(job)
-    if read is None or result is None or read[0].get("output") is None:
+    result = inspector.result(status.job, version)
+    if result is None or not status.writes_files:
         return result
     return b"{" + _parts([result]) + b"}"
 
@@ -94,14 +79,10 @@ def part_json(inspector: Inspector, status: JobStatus, number: int) -> bytes | N
     part for each: ``{"path", "outputs", "bytes"}``; without a reducer its map tasks write them.
 
     Raises:
-        UnknownJobError: there is no such job.
         UsageError: the job has no such part.
     """
     job = status.job
-    read = inspector.spec(job)
-    if read is None:
-        raise UnknownJobError(job)
-    if not status.partitions and read[0].get("output") is None:
+    if not status.partitions and not status.writes_files:
         said = "has no parts, for it has neither shuffle nor output in its job.json"
         raise UsageError(f"job {job} {said}: `amr result {job}` gives the whole")
     count = status.partitions or (1 if status.has_reducer else status.total)

@@ -53,6 +53,7 @@ class JobStatus:
         after: job whose outputs are the inputs, or None.
         next: job that gets what this one gives, or None.
         has_source: a task makes the inputs: of what a function gives, or another job.
+        writes_files: its tasks write part files, and the result tells of them.
         branches: outputs or partial results that are merged at once, or None.
         merging: merges of partial results in flight.
         merged: those that are done.
@@ -88,6 +89,7 @@ class JobStatus:
     skipped: int = 0
     after: str | None = None
     next: str | None = None
+    writes_files: bool = False
     branches: int | None = None
     merging: int = 0
     merged: int = 0
@@ -252,6 +254,7 @@ def read_status(job: str, row: list[Any], appended: int, counters: Any) -> JobSt
         rate=float(field["rate"]) if field["rate"] else None,
         version=int(field["version"]),
         durability=spec.get("durability", "memory"),
+        writes_files=spec.get("output") is not None,
         partitions=int(field["partitions"] or 0),
         reduced=int(field["reduced"] or 0),
         backups=int(field["backups"] or 0),
