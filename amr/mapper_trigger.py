@@ -307,7 +307,7 @@ class MapperTrigger:
         step = plan.steps.get(task.stage)
         if step is not None:
             return step
-        job_limit_s = plan.spec.timeout_s if task.stage == "map" else plan.spec.reduce_timeout_s
+        job_limit_s = plan.spec.timeout_of(task.stage)
         limit_s = None if job_limit_s is None else job_limit_s + KILL_AFTER_S
         self._slot.begin(task.entry_id, limit_s)
         try:

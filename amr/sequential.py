@@ -29,6 +29,7 @@ from amr.stages.partitioner import choose_partitions
 from amr.stages.reduce_input import reduce_body
 from amr.stages.reducer import plain_reducer
 from amr.stages.written import Written
+from amr.store.results import outputs_document, parts_document
 from amr.task import Stage, Task
 
 _JOB = "sequential"
@@ -97,7 +98,7 @@ class SequentialRun:
             return self._reduce_by_key(outputs)
         if self._spec.reducer is not None:
             return self._reduce(outputs, failures)
-        return self._without_reducer(outputs, failures)
+        return outputs_document(self._spec, outputs, failures)
 
     def _bodies(self) -> Iterable[Any]:
         source = self._spec.inputs
@@ -138,21 +139,6 @@ class SequentialRun:
         context.replaces = True  # all sequential runs have one id
         return context
 
-    def _without_reducer(self, outputs: list[bytes], failures: list[dict[str, Any]]) -> bytes:
-        joined = b"[" + b",".join(outputs) + b"]"
-        results = wire.join_lists(outputs) if self._spec.is_grouped else joined
-        told: dict[str, Any] = {}
-        if self._spec.output is not None:
-            told["parts"] = orjson.loads(joined)
-        elif self._spec.on_failure == "fail":
-            return results
-        else:
-            values = orjson.loads(results)
-            told["results"] = {"count": len(values), "results": values}
-        if self._spec.on_failure != "fail":
-            told["failures"] = {"count": len(failures), "results": failures}
-        return wire.dumps(told)
-
     def _reduce(self, outputs: list[bytes], failures: list[dict[str, Any]]) -> bytes:
         reducer = plain_reducer(self._spec.reducer or "", self._registry)
         reducer.prepare()
@@ -160,13 +146,14 @@ class SequentialRun:
         body = reduce_body(self._spec, wire.dumps(self._spec.reduce), partials, rest, failures)
         if self._spec.output is None:
             return self._call(reducer, "reduce", 0, body)
-        return b'{"parts":[' + self._call(Written(reducer, self._spec), "reduce", 0, body) + b"]}"
+        return parts_document([self._call(Written(reducer, self._spec), "reduce", 0, body)])
 
     def _merge(self, reducer: Invoker, outputs: list[bytes]) -> tuple[list[bytes], list[bytes]]:
         """Returns what a reduce tree leaves over: partial results, and the outputs behind them."""
         branches = self._spec.reduce_tree
         if branches is None:
             return [], outputs
+        reduce = wire.dumps(self._spec.reduce)
         whole = len(outputs) // branches * branches
         children = outputs[:whole]
         partials: list[bytes] = []
@@ -176,7 +163,6 @@ class SequentialRun:
             for at in range(0, len(children), branches):
                 some = children[at : at + branches]
                 merged_before, given = ([], some) if are_outputs else (some, [])
-                reduce = wire.dumps(self._spec.reduce)
                 body = reduce_body(self._spec, reduce, merged_before, given, None)
                 merged.append(self._call(reducer, "merge", at // branches, body))
             are_outputs = False
@@ -197,8 +183,8 @@ class SequentialRun:
                 parts.append(write_part(self._spec, reduced, context))
             else:
                 parts += reduced
-        joined = b"[" + b",".join(parts) + b"]"
-        return joined if self._spec.output is None else b'{"parts":' + joined + b"}"
+        is_written = self._spec.output is not None
+        return parts_document(parts) if is_written else b"[" + b",".join(parts) + b"]"
 
     def _partitions(self, keys: list[Key]) -> list[list[Key]]:
         shuffle = self._spec.shuffle

@@ -8,6 +8,9 @@ from typing import Literal, NamedTuple
 
 Stage = Literal["source", "map", "merge", "reduce"]
 
+#: Stages whose tasks call the reducer.
+REDUCING = ("merge", "reduce")
+
 #: A node of a reduce tree is numbered by its position in its level times this, and the level.
 TREE_LEVELS = 32
 
@@ -44,6 +47,11 @@ def shown_task(field: str) -> str:
         return f"merge[{level}.{at}]"
     partition = field.removeprefix("reduce")
     return f"reduce[{partition}]" if partition.isdecimal() else field
+
+
+def place_of(stage: str, index: int) -> str:
+    """Returns what people call the task with that index of a stage."""
+    return shown_task(field_of(stage, index))
 
 
 def read_task(text: str) -> tuple[Stage, int] | None:
@@ -178,3 +186,8 @@ class Outcome(NamedTuple):
     elapsed_s: float
     took_s: float = 0.0
     skipped: tuple[tuple[int, bytes], ...] = ()
+
+    @property
+    def lasted_us(self) -> float:
+        """Microseconds from the call's start to its end."""
+        return 1e6 * (self.took_s or self.elapsed_s)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import orjson
 
@@ -17,7 +16,7 @@ from amr.storage.info import SourceError
 from amr.storage.spilled import load_spilled, spilled_path
 from amr.store.events import Event, Found, find_newest
 from amr.store.status import JobStatus, read_failure
-from amr.task import Stage, field_of, level_of, nodes_above, read_task, shown_task
+from amr.task import Stage, field_of, level_of, nodes_above, place_of, read_task
 from amr.wording import quoted
 
 #: Times that a task is looked at which moves on meanwhile.
@@ -70,8 +69,8 @@ class TaskReader:
         field, flight = field_of(stage, index), facts.flight
         failed = None if facts.failure is None else read_failure(field, facts.failure, None)
         is_open = flight is not None and failed is None
-        history = self._find("events", lambda event: event.fields.get("task") == field)
-        log = self._find("log", lambda event: _field_of_line(event) == field)
+        history = self._find("events", lambda event: event.task == field)
+        log = self._find("log", lambda event: event.task == field)
         entry = flight.entry.decode() if flight is not None and flight.had_entry else None
         skips = status.skipped > 0 and stage == "map"
         return TaskDetails(
@@ -125,7 +124,7 @@ class TaskReader:
             return TaskOutput("value", path=path, missing=str(error))
         value = orjson.loads(whole)
         is_written = stage == "reduce" or (stage == "map" and not status.has_reducer)
-        if is_written and self._writes_files():
+        if is_written and status.writes_files:
             return TaskOutput(
                 "file", count=value["outputs"], bytes=value["bytes"], path=value["path"]
             )
@@ -140,16 +139,12 @@ class TaskReader:
             missing = "deleted when the last partition was reduced"
         return TaskOutput("runs", count=len(runs), bytes=size, path=table.file, missing=missing)
 
-    def _writes_files(self) -> bool:
-        read = self._session.inspector.spec(self._job)
-        return read is not None and read[0].get("output") is not None
-
 
 def _merged_into(status: JobStatus, stage: Stage, index: int) -> str:
     """Returns the merge right above a task whose output was merged away."""
     assert status.branches is not None
     node = next(nodes_above(*level_of(stage, index), status.total, status.branches))
-    return shown_task(field_of("merge", node))
+    return place_of("merge", node)
 
 
 def _earlier(field: str, facts: TaskFacts) -> list[EarlierFailure]:
@@ -166,8 +161,3 @@ def _ended_ms(
     # The death of any other task ends its job, and so does the reduce task where there is but one.
     is_last = stage == "reduce" and state == "done" and status.partitions < 2
     return status.ended_ms if state == "failed" or is_last else None
-
-
-def _field_of_line(event: Event) -> str:
-    fields: dict[str, Any] = event.fields
-    return field_of(fields.get("stage", "map"), int(fields.get("index", 0)))

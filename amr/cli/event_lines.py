@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from amr.durations import format_duration
 from amr.log import one_line
-from amr.task import field_of, shown_task
+from amr.task import shown_task
 
 if TYPE_CHECKING:
     from amr.store.events import Event
@@ -46,8 +46,8 @@ def _say(event: Event) -> str:
     match event.kind:
         case "log":
             level = "" if field.get("level") == "print" else f"{field.get('level')}: "
-            task = field_of(field.get("stage", "map"), int(field.get("index", 0)))
-            return f"{_task(task, field.get('attempt'))} {level}{one_line(field.get('text', ''))}"
+            task = _task(event.task or "", field.get("attempt"))
+            return f"{task} {level}{one_line(field.get('text', ''))}"
         case "created":
             return "job created"
         case "queued":

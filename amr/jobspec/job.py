@@ -27,6 +27,7 @@ from amr.jobspec.sources import (
 )
 from amr.reducers import is_builtin
 from amr.suggest import did_you_mean
+from amr.task import REDUCING
 from amr.wording import found, json_path, quoted
 
 _MOST_NAMES_LISTED = 10
@@ -218,7 +219,11 @@ class JobSpec(SpecObject):
 
     def retry_of(self, stage: str) -> RetryPolicy:
         """Returns how the tasks of a stage are attempted."""
-        return (self.reduce_retry if stage in ("merge", "reduce") else None) or self.retry
+        return (self.reduce_retry if stage in REDUCING else None) or self.retry
+
+    def timeout_of(self, stage: str) -> float | None:
+        """Returns the seconds that an attempt of a stage's tasks may take, or None."""
+        return self.reduce_timeout_s if stage in REDUCING else self.timeout_s
 
     def functions(self) -> Iterator[tuple[str, str]]:
         """Yields the path and the name of every function that the job names."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from amr.report.stages import StageFacts, StageStatus, stages_of
 from amr.report.stragglers import Straggler, find_stragglers
-from amr.report.workers import WorkerStatus, tellings_of, worker_statuses
+from amr.report.workers import WorkerStatus, read_tellings, tasks_told, worker_statuses
 from amr.store.events import newest_events
 from amr.store.fleet import Fleet, read_time
 from amr.store.inspect import Inspector
@@ -60,9 +60,8 @@ class DetailReader:
         stages = stages_of(status, facts)
         if not status.live:
             return JobDetails(status, stages)
-        now_ms, triggers = self._fleet.heard()
-        tellings = list(tellings_of(triggers, now_ms))
-        tasks = self._fleet.tasks_of([telling.entry for telling in tellings if telling.entry])
+        tellings = read_tellings(self._fleet)
+        tasks = tasks_told(self._fleet, tellings)
         workers = [
             worker
             for worker in worker_statuses(tellings, tasks, self._stream)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amr.errors import UsageError
 from amr.store.status import JobStatus
-from amr.task import TREE_LEVELS, Stage, field_of, level_of, node_number, shown_task
+from amr.task import TREE_LEVELS, Stage, level_of, node_number, place_of
 
 
 def check_task(status: JobStatus, stage: Stage, index: int) -> None:
@@ -25,8 +25,7 @@ def check_task(status: JobStatus, stage: Stage, index: int) -> None:
     else:
         is_there, has = status.has_source, "no task that makes its inputs"
     if not is_there:
-        place = shown_task(field_of(stage, index))
-        raise UsageError(f"no task {place}: job {status.job} has {has}")
+        raise UsageError(f"no task {place_of(stage, index)}: job {status.job} has {has}")
 
 
 def _shown_maps(status: JobStatus) -> str:
@@ -64,4 +63,4 @@ def _shown_merges(status: JobStatus) -> str:
 
 
 def _shown_node(level: int, at: int) -> str:
-    return shown_task(field_of("merge", node_number(level, at)))
+    return place_of("merge", node_number(level, at))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from amr.report.workers import Telling
 from amr.store.fleet import Fleet, Held
 from amr.store.inspect import Inspector
-from amr.task import Stage, Task, field_of, shown_task
+from amr.task import Stage, Task, place_of
 
 #: Times the 95th percentile of the stage's tasks; what ``backup.lua`` gives a second execution.
 SLOWER_THAN = 3
@@ -27,8 +27,8 @@ class Straggler:
     """A task that a worker has held for more than a second and three times what most tasks take.
 
     Attributes:
-        stage: ``map`` or ``reduce``.
-        index: position of the input; of a reduce task its partition.
+        stage: ``map``, ``merge`` or ``reduce``.
+        index: position of the input; of a reduce task its partition, of a merge its node.
         attempt: 1 for the first attempt.
         worker: that holds it.
         held_s: for how many seconds, to a tenth. Where its trigger told that the worker runs just
@@ -47,8 +47,8 @@ class Straggler:
 
     @property
     def place(self) -> str:
-        """What to call it: ``map[3]``, ``reduce``, ``reduce[2]``."""
-        return shown_task(field_of(self.stage, self.index))
+        """What to call it: ``map[3]``, ``merge[1.0]``, ``reduce``, ``reduce[2]``."""
+        return place_of(self.stage, self.index)
 
 
 class Suspect(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from amr.store.events import Event
 from amr.store.status import JobStatus, SkippedRecord
-from amr.task import Stage, field_of, shown_task
+from amr.task import Stage, place_of
 
 #: Where a task is.
 TaskState = Literal[
@@ -147,4 +147,4 @@ class TaskDetails:
     @property
     def place(self) -> str:
         """What to call it: ``map[3]``, ``merge[1.0]``, ``reduce``, ``reduce[2]``, ``source``."""
-        return shown_task(field_of(self.stage, self.index))
+        return place_of(self.stage, self.index)

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 from amr.report.stragglers import suspects_of
 from amr.report.task_details import Execution, TaskState
-from amr.report.workers import tellings_of
+from amr.report.workers import read_tellings
 from amr.states import JobState
 from amr.store.fleet import Fleet, read_time
 from amr.store.keys import Keys
 from amr.store.link import Call, Link, same
 from amr.store.status import Flight, JobStatus, read_flight
-from amr.task import Stage, field_of, level_of, nodes_above
+from amr.task import REDUCING, Stage, field_of, level_of, nodes_above
 
 
 class TaskFacts(NamedTuple):
@@ -52,7 +52,7 @@ def read_facts(
 ) -> TaskFacts:
     """Returns what Redis has of a task of the job that stands so."""
     job, field = status.job, field_of(stage, index)
-    attempts = "reduce_attempts" if stage in ("merge", "reduce") else "max_attempts"
+    attempts = "reduce_attempts" if stage in REDUCING else "max_attempts"
     flight_call = Call(("HGET", keys.job_key("inflight", job), field), same)
     calls = {
         # The first: a task that leaves the hash meanwhile is found where it went.
@@ -143,8 +143,7 @@ def _executions(fleet: Fleet, flight: Flight) -> tuple[Execution, ...]:
     held = fleet.holders([flight.entry, *flight.older])
     if not held:
         return ()
-    now_ms, triggers = fleet.heard()
-    tellings = list(tellings_of(triggers, now_ms))
+    tellings = read_tellings(fleet)
     running_s = {each.entry: each.held_s for each in suspects_of(held, tellings, 0.0)}
     alive = set(fleet.live_workers())
     found = []

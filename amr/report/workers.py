@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from amr.store.fleet import Fleet, TriggerFacts
-from amr.task import Stage, Task, field_of, shown_task
+from amr.task import Stage, Task, place_of
 
 WorkerState = Literal["running", "busy", "idle", "unknown"]
 
@@ -19,8 +19,8 @@ class RunningTask:
 
     Attributes:
         job: job id.
-        stage: ``source``, ``map`` or ``reduce``.
-        index: position of the input; of a reduce task its partition.
+        stage: ``source``, ``map``, ``merge`` or ``reduce``.
+        index: position of the input; of a reduce task its partition, of a merge its node.
         attempt: 1 for the first attempt.
         running_s: seconds since it began, to a tenth.
     """
@@ -33,8 +33,8 @@ class RunningTask:
 
     @property
     def place(self) -> str:
-        """What to call it: ``map[3]``, ``reduce``, ``reduce[2]``, ``source``."""
-        return shown_task(field_of(self.stage, self.index))
+        """What to call it: ``map[3]``, ``merge[1.0]``, ``reduce``, ``reduce[2]``, ``source``."""
+        return place_of(self.stage, self.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,17 @@ def tellings_of(triggers: Sequence[TriggerFacts], now_ms: int) -> Iterator[Telli
             )
 
 
+def read_tellings(fleet: Fleet) -> list[Telling]:
+    """Returns what the live triggers of a stream told of their workers."""
+    now_ms, triggers = fleet.heard()
+    return list(tellings_of(triggers, now_ms))
+
+
+def tasks_told(fleet: Fleet, tellings: Sequence[Telling]) -> dict[bytes, Task]:
+    """Returns the tasks whose entries were told and are on the stream still, by these."""
+    return fleet.tasks_of([telling.entry for telling in tellings if telling.entry])
+
+
 def worker_statuses(
     tellings: Sequence[Telling], tasks: Mapping[bytes, Task], stream: str
 ) -> list[WorkerStatus]:
@@ -131,10 +142,8 @@ def worker_statuses(
 
 def read_workers(fleet: Fleet, stream: str) -> list[WorkerStatus]:
     """Returns what each worker of the live triggers of a stream does."""
-    now_ms, triggers = fleet.heard()
-    tellings = list(tellings_of(triggers, now_ms))
-    tasks = fleet.tasks_of([telling.entry for telling in tellings if telling.entry])
-    return worker_statuses(tellings, tasks, stream)
+    tellings = read_tellings(fleet)
+    return worker_statuses(tellings, tasks_told(fleet, tellings), stream)
 
 
 def _status(telling: Telling, task: Task | None, stream: str) -> WorkerStatus:

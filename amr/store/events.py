@@ -10,6 +10,7 @@ from typing import Any
 
 from amr.store.keys import Keys
 from amr.store.link import Call, Link, same
+from amr.task import field_of
 
 _PAGE = 1000
 
@@ -36,10 +37,16 @@ class Event:
     fields: dict[str, str]
 
     @property
+    def task(self) -> str | None:
+        """The task that it is of, by its name among those of the job; None where it is of none."""
+        if self.kind == "log":
+            return field_of(self.fields.get("stage", "map"), int(self.fields.get("index", 0)))
+        return self.fields.get("task")
+
+    @property
     def ends_job(self) -> bool:
         """Whether this is the job's last event."""
-        ends = self.kind in ("succeeded", "cancelled", "failed")
-        return ends and "task" not in self.fields
+        return self.kind in ("succeeded", "cancelled", "failed") and self.task is None
 
 
 class EventReader:

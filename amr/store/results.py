@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -33,18 +33,32 @@ def outputs_json(inspector: Inspector, status: JobStatus, version: int) -> bytes
     if read is None:
         return None
     spec = JobSpec.from_header(read[0])
-    results = join_lists(found) if spec.is_grouped else b"[" + b",".join(found) + b"]"
-    if spec.output is not None:
-        results = _parts(found)
-    if spec.on_failure == "fail":
-        return results if spec.output is None else b"{" + results + b"}"
-    if spec.output is None:
-        count = sum(len(orjson.loads(one)) for one in found) if spec.is_grouped else len(found)
-        results = b'"results":{"count":%d,"results":%b}' % (count, results)
-    failures = [
+    rows = [
         {"index": f.index, "input": f.input, "error": f.error, "attempts": f.attempts}
         for f in failed
     ]
+    return outputs_document(spec, found, rows)
+
+
+def outputs_document(
+    spec: JobSpec, outputs: Sequence[bytes], failures: Sequence[dict[str, Any]]
+) -> bytes:
+    """Returns the result of a job without a reducer as JSON.
+
+    Args:
+        spec: the job.
+        outputs: of its map tasks, in input order, as JSON.
+        failures: what is told of those that failed for good.
+    """
+    results = join_lists(outputs) if spec.is_grouped else b"[" + b",".join(outputs) + b"]"
+    if spec.output is not None:
+        results = _parts(outputs)
+    if spec.on_failure == "fail":
+        return results if spec.output is None else parts_document(outputs)
+    if spec.output is None:
+        are_lists = spec.is_grouped
+        count = sum(len(orjson.loads(one)) for one in outputs) if are_lists else len(outputs)
+        results = b'"results":{"count":%d,"results":%b}' % (count, results)
     told = (len(failures), orjson.dumps(failures))
     return b"{" + results + b',"failures":{"count":%d,"results":%b}}' % told
 
@@ -58,7 +72,7 @@ def parts_json(inspector: Inspector, status: JobStatus, version: int) -> bytes |
     parts = [part for part in found if part is not None]
     if len(parts) < status.partitions:
         return None
-    return b"{" + _parts(parts) + b"}" if status.writes_files else join_lists(parts)
+    return parts_document(parts) if status.writes_files else join_lists(parts)
 
 
 def reduced_json(inspector: Inspector, status: JobStatus, version: int) -> bytes | None:
@@ -69,7 +83,7 @@ def reduced_json(inspector: Inspector, status: JobStatus, version: int) -> bytes
     result = inspector.result(status.job, version)
     if result is None or not status.writes_files:
         return result
-    return b"{" + _parts([result]) + b"}"
+    return parts_document([result])
 
 
 def part_json(inspector: Inspector, status: JobStatus, number: int) -> bytes | None:
@@ -127,6 +141,11 @@ def iter_results(inspector: Inspector, job: str) -> Iterator[Any]:
         yield from value if takes_apart else (value,)
 
 
-def _parts(told: list[bytes]) -> bytes:
+def parts_document(told: Sequence[bytes]) -> bytes:
+    """Returns the result of a job that writes files: what is told of each of these parts."""
+    return b"{" + _parts(told) + b"}"
+
+
+def _parts(told: Sequence[bytes]) -> bytes:
     """Returns the member ``parts`` of a result: what is told of each file."""
     return b'"parts":[' + b",".join(told) + b"]"

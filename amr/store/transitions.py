@@ -240,8 +240,7 @@ class Transitions:
         took_us: float = 0.0,
     ) -> Call:
         """A partial result; it takes the place of what it was made of. OK | STALE | GONE."""
-        counted: list[Argument] = [x for row in (counters or {}).items() for x in row]
-        arguments = (task.entry_id, task.index, took_us, output, *counted)
+        arguments = (task.entry_id, task.index, took_us, output, *_flat(counters))
         return self._call("merge", task.job, arguments)
 
     def finish(
@@ -253,8 +252,7 @@ class Transitions:
         took_us: float = 0.0,
     ) -> Call:
         """A reduce task's output; ``shown`` is its start, for the events. OK | STALE | GONE."""
-        counted: list[Argument] = [x for row in (counters or {}).items() for x in row]
-        arguments = (task.entry_id, task.index, took_us, output, shown, *counted)
+        arguments = (task.entry_id, task.index, took_us, output, shown, *_flat(counters))
         return self._call("finish", task.job, arguments)
 
     def cancel(self, job: str) -> Call:
@@ -327,6 +325,11 @@ class Transitions:
     def retire(self, worker: str) -> Call:
         """A worker that is gone and holds nothing is forgotten. OK | ALIVE | HOLDS."""
         return self._call("retire", "", (worker,))
+
+
+def _flat(counters: dict[str, int] | None) -> list[Argument]:
+    """Returns names and increments in turn."""
+    return list(chain.from_iterable((counters or {}).items()))
 
 
 def _plain(record: JobRecord) -> list[Argument]:

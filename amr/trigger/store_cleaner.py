@@ -33,12 +33,14 @@ class StoreCleaner:
         """Looks through the store once."""
         if self._store is None or not self._store.is_dir():
             return
+        folders = [
+            (folder, *named)
+            for folder in self._store.iterdir()
+            if (named := job_of_store_folder(folder.name)) is not None
+        ]
+        statuses = self._inspector.statuses([job for _, job, _ in folders])
         met = set()
-        for folder in self._store.iterdir():
-            if (named := job_of_store_folder(folder.name)) is None:
-                continue
-            job, created_ms = named
-            status = self._inspector.status(job)
+        for (folder, _, created_ms), status in zip(folders, statuses, strict=True):
             if status is None or status.created_ms != created_ms:
                 is_gone = folder.name in self._met
             else:

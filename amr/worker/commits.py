@@ -24,7 +24,7 @@ def commit_calls(
             batch = all_of_job[start : start + BATCH_MOST]
             done = [_done(one) for one in batch]
             task_us = 1e6 * sum(one.elapsed_s for one in batch) / len(batch)
-            longest_us = 1e6 * max(one.took_s or one.elapsed_s for one in batch)
+            longest_us = max(one.lasted_us for one in batch)
             yield job, transitions.commit(job, done, round(task_us, 3), round(longest_us))
 
 

@@ -19,7 +19,7 @@ from amr.stages.spilling import Spilling
 from amr.stages.written import Written
 from amr.storage.files import join_path
 from amr.store.inspect import Inspector
-from amr.task import Stage, store_folder_of
+from amr.task import REDUCING, Stage, store_folder_of
 from amr.worker.pace import Pace
 
 _MOST_JOBS = 1000
@@ -161,9 +161,8 @@ class Plans:
             folder = join_path(self._store, plan.folder)
             invoker = Spilling(invoker, spec.spill_bytes, folder)
         invoker.prepare()
-        reduces = stage in ("merge", "reduce")
-        job_timeout_s = spec.reduce_timeout_s if reduces else spec.timeout_s
-        limits = [limit for limit in (job_timeout_s, invoker.timeout_s) if limit is not None]
+        timeouts = (spec.timeout_of(stage), invoker.timeout_s)
+        limits = [limit for limit in timeouts if limit is not None]
         return Step(invoker, min(limits, default=None))
 
     def _source(self, plan: JobPlan) -> Invoker:
@@ -186,4 +185,4 @@ class Plans:
 
 def _gives_outputs(spec: JobSpec, stage: Stage) -> bool:
     """Whether tasks of a stage give values of functions, and not inputs or runs of pairs."""
-    return stage in ("merge", "reduce") or (stage == "map" and spec.shuffle is None)
+    return stage in REDUCING or (stage == "map" and spec.shuffle is None)

@@ -210,15 +210,12 @@ class Settlement:
             elif outcome.task.stage == "reduce":
                 output = outcome.output or b"null"
                 shown = shown_start(output, _SHOWN_BYTES)
-                took_us = round(1e6 * (outcome.took_s or outcome.elapsed_s))
-                finish = self._transitions.finish
+                finish, took_us = self._transitions.finish, round(outcome.lasted_us)
                 calls.append(finish(outcome.task, output, shown, outcome.counters, took_us))
             elif outcome.task.stage == "merge":
-                took_us = round(1e6 * (outcome.took_s or outcome.elapsed_s))
                 partial = outcome.output or b""
-                calls.append(
-                    self._transitions.merge(outcome.task, partial, outcome.counters, took_us)
-                )
+                merge, took_us = self._transitions.merge, round(outcome.lasted_us)
+                calls.append(merge(outcome.task, partial, outcome.counters, took_us))
             elif outcome.task.stage == "source":
                 total = int(outcome.output or 0)
                 calls.append(self._transitions.adopt(outcome.task, total))

@@ -10,32 +10,7 @@ import pytest
 from amr.cli import progress
 from amr.cli.progress import JobProgress
 from amr.states import JobState
-from amr.store.status import JobStatus
-
-RUNNING = JobStatus(
-    job="pi-1",
-    name="pi",
-    state=JobState.MAPPING,
-    submitted=True,
-    total=1000,
-    pending=0,
-    running=1000,
-    succeeded=0,
-    failed=0,
-    timed_out=0,
-    cancelled=0,
-    retrying=0,
-    retries=0,
-    created_ms=0,
-    ended_ms=None,
-    error=None,
-    counters={},
-    has_reducer=False,
-    paused=False,
-    concurrency=10_000,
-    rate=None,
-    version=1,
-)
+from tests.support.statuses import RUNNING
 
 
 @pytest.fixture

@@ -21,35 +21,22 @@ from amr.states import JobState
 from amr.store.events import Event
 from amr.store.status import JobStatus
 from amr.task import Task
+from tests.support.statuses import RUNNING
 from tests.support.store_bench import StoreBench
 
 NOW = 1_000_000
 FUNCTION = b'{"mapper":"f.map","inputs":{"function":"f.numbers"}}'
 OTHER_JOB = b'{"mapper":"f.map","inputs":{"job":"a"}}'
 
-MAPPING = JobStatus(
+MAPPING = replace(
+    RUNNING,
     job="j",
     name="j",
-    state=JobState.MAPPING,
-    submitted=True,
     total=10_000,
     pending=5000,
-    running=1000,
     succeeded=3900,
     failed=100,
-    timed_out=0,
-    cancelled=0,
-    retrying=0,
-    retries=0,
     created_ms=NOW - 100_000,
-    ended_ms=None,
-    error=None,
-    counters={},
-    has_reducer=False,
-    paused=False,
-    concurrency=10_000,
-    rate=None,
-    version=1,
 )
 REDUCING = replace(
     MAPPING,

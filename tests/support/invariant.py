@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from amr.states import LIVE_STATES
 from amr.store.keys import JOB_KEYS, Keys
 from amr.store.link import Call, Link, same
-from amr.task import TREE_LEVELS
+from amr.task import TREE_LEVELS, level_of, node_number
 
 
 class Flight(NamedTuple):
@@ -126,10 +126,10 @@ def _merged_tasks(found: Records) -> set[str]:
     if not found.partials or found.record["policy"] != "fail":
         return set()
     branches = int(found.record["branches"])
-    spans = [divmod(node, TREE_LEVELS) for node in found.partials]
+    spans = [level_of("merge", node) for node in found.partials]
     return {
         str(index)
-        for at, level in spans
+        for level, at in spans
         for index in range(at * branches**level, (at + 1) * branches**level)
     }
 
@@ -148,7 +148,7 @@ def _check_tree(job: str, found: Records) -> None:
             break
         merged = set()
         for at, count in children.items():
-            node = at * TREE_LEVELS + level
+            node = node_number(level, at)
             is_merged = node in found.partials or (not kept and _is_under(node, found, branches))
             if count < branches:
                 assert not is_merged, f"{job}: node {node} was merged too early"
@@ -166,10 +166,10 @@ def _check_tree(job: str, found: Records) -> None:
 
 def _is_under(node: int, found: Records, branches: int) -> bool:
     """Whether a node above this one is merged, with which this one's result was deleted."""
-    at, level = divmod(node, TREE_LEVELS)
+    level, at = level_of("merge", node)
     for above in range(level + 1, TREE_LEVELS):
         at //= branches
-        if at * TREE_LEVELS + above in found.partials:
+        if node_number(above, at) in found.partials:
             return True
     return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from amr.stages.tree import left_over
-from amr.task import TREE_LEVELS, Task, node_number
+from amr.task import Task, level_of, node_number
 from tests.support.store_bench import StoreBench
 
 
@@ -14,7 +14,7 @@ def read_children(bench: StoreBench, task: Task, branches: int) -> bytes | None:
     if task.stage == "reduce":
         nodes, indexes = left_over(bench.status(task.job).total, branches)
     else:
-        at, level = divmod(task.index, TREE_LEVELS)
+        level, at = level_of(task.stage, task.index)
         children = range(at * branches, (at + 1) * branches)
         nodes = [] if level == 1 else [node_number(level - 1, child) for child in children]
         indexes = children if level == 1 else range(0)

@@ -4,7 +4,7 @@
 -- ARGV:    entry partition took_us output shown counters...
 -- Returns: OK | STALE | GONE
 -- Again:   GONE or STALE: the result stands as it was.
--- Include: job emit settle count end_job durations
+-- Include: job emit settle count end_job land
 
 -- `shown` is the start of the output for the events; `counters` are name and increment in turn.
 local job = read_job()
@@ -24,13 +24,7 @@ redis.call('HSETNX', results_key, result_field(job, partition), output)
 for at = counters, #ARGV, 2 do
   count(ARGV[at], ARGV[at + 1])
 end
-redis.call('HDEL', inflight_key, field)
-if flight.delayed then
-  redis.call('ZREM', delayed_key, JOB_ID .. ' ' .. field)
-  job.delayed = job.delayed - 1
-end
-if job.backups > 0 and flight.older ~= '' then redis.call('INCR', epoch_key) end
-note_duration(job, took_us)
+land(job, field, flight, took_us)
 job.reduced = job.reduced + 1
 redis.call('HSET', job_key, 'reduced', job.reduced, 'delayed', job.delayed,
   'p95_us', whole(job.p95_us))

@@ -4,7 +4,7 @@
 -- ARGV:    entry node took_us output counters...
 -- Returns: OK | STALE | GONE
 -- Again:   GONE or STALE: the partial result stands as it was.
--- Include: job emit count feed settle complete durations tree
+-- Include: job emit count feed settle complete land tree
 
 -- `counters` are name and increment in turn.
 local job = read_job()
@@ -23,15 +23,9 @@ end
 
 redis.call('HSET', partials_key, node, output)
 redis.call('HDEL', tree_key, node)
-redis.call('HDEL', inflight_key, field)
 job.merging, job.merged = job.merging - 1, job.merged + 1
-if flight.delayed then
-  redis.call('ZREM', delayed_key, JOB_ID .. ' ' .. field)
-  job.delayed = job.delayed - 1
-end
 for at = counters, #ARGV, 2 do count(ARGV[at], ARGV[at + 1]) end
-if job.backups > 0 and flight.older ~= '' then redis.call('INCR', epoch_key) end
-note_duration(job, took_us)
+land(job, field, flight, took_us)
 
 local level, at = node % LEVELS, math.floor(node / LEVELS)
 
